@@ -1,0 +1,163 @@
+"""What the journal's JSON objects say. A batch exists when its manifest exists (protocol line 3)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from re_dms.lsn import LSN
+from re_dms.schema import Relation
+
+FORMAT: Final = 1
+DIALECT: Final = 1
+
+
+class _Object(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Root(_Object):
+    """Create-only `root.json`: whose journal this is (protocol line 1)."""
+
+    format: int = FORMAT
+    journal_id: str
+    pipeline: str
+    system_identifier: str
+    timeline: int
+    database: str
+    slot: str
+    publication: str
+    created_at: str
+
+
+class WarehouseName(_Object):
+    """Create-only `warehouse.json`: the one warehouse that this journal feeds."""
+
+    warehouse_id: str
+    url: str
+
+
+class DataFile(_Object):
+    """A compressed CSV file in the journal's dialect: no header, every string quoted, the NULL token bare.
+
+    `columns` name the fields in order: `op`, then where the file has them `n` (count), `mask`, `f<attnum>` (the key
+    before a move), then `c<attnum>`. `row_bytes_max` bounds the longest line, uncompressed.
+    """
+
+    key: str
+    bytes: int
+    sha256: str
+    rows: int
+    row_bytes_max: int
+    columns: tuple[str, ...]
+    compression: Literal["zstd", "gzip"] = "zstd"
+    odd: dict[str, int] = Field(default_factory=dict)
+    """Per attnum (as text) how many values a warehouse may not hold (NaN, infinity, BC, over 65,535 bytes); zeros are left out."""
+
+
+class Changes(_Object):
+    """Folded changes of one segment (or part) of a table. Ops in the file:
+
+    `U` full row: delete the key, insert the row     `D` delete the key (only key columns are filled)
+    `P` partial row: columns listed in `mask` (attnums joined by commas) keep the value of the target row whose key is
+    `f…`; then as `U`     `I` insert (APPEND; COUNTED: `n` copies)     `X` delete `n` copies of the whole row (COUNTED)
+    """
+
+    step: Literal["changes"] = "changes"
+    relation: int
+    file: DataFile
+    ops: dict[str, int]
+
+
+class Truncate(_Object):
+    """The table was emptied here."""
+
+    step: Literal["truncate"] = "truncate"
+    relation: int
+
+
+class Copy(_Object):
+    """The target is emptied, then holds exactly these files' rows (op `I`): the table as of `position`."""
+
+    step: Literal["copy"] = "copy"
+    relation: int
+    position: LSN
+    files: tuple[DataFile, ...]
+
+
+Step = Annotated[Changes | Truncate | Copy, Field(discriminator="step")]
+
+
+class Counts(_Object):
+    """Changes as the source made them, before folding (`copied`: rows of a copy)."""
+
+    inserts: int = 0
+    updates: int = 0
+    deletes: int = 0
+    truncates: int = 0
+    copied: int = 0
+
+
+class TableChanges(_Object):
+    """All that a batch does to one table, in order. Steps refer to `relations` by index."""
+
+    oid: int
+    relations: tuple[Relation, ...]
+    steps: tuple[Step, ...]
+    counts: Counts
+
+
+class Commit(_Object):
+    """A source transaction's end: end LSN of its commit record, xid, commit time (microseconds since 1970, UTC)."""
+
+    end: LSN
+    xid: int
+    time_us: int
+
+
+class TableState(_Object):
+    """What capture knows of one table. Rows of the stream committed before `copied_at` are in the copy."""
+
+    relation: Relation
+    copied_at: LSN | None = None
+
+
+class Registry(_Object):
+    """All tables that the pipeline carries, as of batch `number`. Written anew only when it changes."""
+
+    number: int
+    tables: dict[int, TableState]
+
+
+class RegistryRef(_Object):
+    """Where the registry as of a batch is."""
+
+    key: str
+    sha256: str
+
+
+class Manifest(_Object):
+    """Batch `number`: whole transactions in commit order, covering (start, end]. `kind` "copy" covers nothing: start = end.
+
+    `last_commit` is the tail's last COMMIT, carried over by batches without transactions. `commit_times_us` holds up to
+    21 quantiles of the commit times, for lag figures. `null` is the NULL token of all data files of the batch.
+    """
+
+    format: int = FORMAT
+    dialect: int = DIALECT
+    journal_id: str
+    number: int
+    writer: str
+    kind: Literal["stream", "copy"]
+    start: LSN
+    end: LSN
+    last_commit: Commit | None
+    transactions: int
+    changes: int
+    commit_times_us: tuple[int, ...] = ()
+    null: str
+    registry: RegistryRef
+    tables: tuple[TableChanges, ...]
+    dropped_tables: tuple[int, ...] = ()
+    """OIDs that the pipeline no longer carries (`--forget`)."""
