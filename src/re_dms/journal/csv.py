@@ -1,0 +1,116 @@
+"""The journal's CSV files: no header, every string quoted, NULL as a bare token that no value equals.
+
+`quote_style="non_numeric"` with only String columns quotes every value ('' as "") and leaves the token bare; every
+other style of Polars loses NULL against a value or writes broken lines.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import polars as pl
+
+from re_dms.errors import InvariantError
+from re_dms.manifest import DataFile
+
+Compression = Literal["zstd", "gzip"]
+
+_LEVEL: Final = 1
+_SUFFIXES: Final[dict[Compression, str]] = {"zstd": "csv.zst", "gzip": "csv.gz"}
+_ROW_BYTES_CHEAP_MAX: Final = 1024 * 1024
+_FIELD_BYTES: Final = 3  # two quotes, and a comma or the line's end
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CsvStats:
+    """What the manifest says about a file. `bytes` and `sha256` are of the compressed bytes.
+
+    `row_bytes_max` bounds the longest line: doubled quotes, delimiters and line end included.
+    """
+
+    bytes: int
+    sha256: str
+    rows: int
+    row_bytes_max: int
+    columns: tuple[str, ...]
+    compression: Compression
+
+    def data_file(self, *, key: str, odd: Mapping[str, int]) -> DataFile:
+        """The manifest's entry for this file."""
+        return DataFile(
+            key=key,
+            bytes=self.bytes,
+            sha256=self.sha256,
+            rows=self.rows,
+            row_bytes_max=self.row_bytes_max,
+            columns=self.columns,
+            compression=self.compression,
+            odd=dict(odd),
+        )
+
+
+def data_name(oid: int, seq: int, compression: Compression) -> str:
+    """The file's name in its batch, without the writer: <oid>-<seq>.csv.zst."""
+    return f"{oid}-{seq}.{_SUFFIXES[compression]}"
+
+
+def new_null_token() -> str:
+    """A random NULL token: letters and digits, no backslash (Redshift's NULL AS), never a number."""
+    return f"n{secrets.token_hex(12)}"
+
+
+def assert_token_unused(frame: pl.DataFrame, token: str) -> None:
+    """Raise InvariantError when a value equals the token. Nobody can know the token before it is used: this is luck."""
+    strings = [name for name, dtype in frame.schema.items() if dtype == pl.String]
+    if strings and frame.select(pl.any_horizontal((pl.col(name) == token).any() for name in strings)).item():
+        raise InvariantError("a value equals the batch's NULL token", remedy="start again: the next token is another")
+
+
+def write_csv(frame: pl.DataFrame, *, null: str, compression: Compression) -> tuple[bytes, CsvStats]:
+    """The frame as a compressed CSV file, and its statistics. Columns that are no strings are written as strings.
+
+    Refuses a frame that holds the token as a value (InvariantError). Needs a column at least: a line of none is lost.
+    """
+    frame = frame.with_columns(
+        pl.col(name).cast(pl.String) for name, dtype in frame.schema.items() if dtype != pl.String
+    )
+    assert_token_unused(frame, null)
+    buffer = io.BytesIO()
+    frame.write_csv(
+        buffer,
+        include_header=False,
+        quote_style="non_numeric",
+        null_value=null,
+        compression=compression,
+        compression_level=_LEVEL,
+    )
+    data = buffer.getvalue()
+    return data, CsvStats(
+        bytes=len(data),
+        sha256=hashlib.sha256(data).hexdigest(),
+        rows=frame.height,
+        row_bytes_max=_row_bytes_max(frame, null),
+        columns=tuple(frame.columns),
+        compression=compression,
+    )
+
+
+def _row_bytes_max(frame: pl.DataFrame, null: str) -> int:
+    """A bound of the longest line: as if all were quotes while that is short, exact when it is not."""
+    columns = [pl.col(name) for name in frame.columns]
+    lengths = [column.str.len_bytes().cast(pl.UInt64) for column in columns]
+    # A bare NULL token takes its own length; counted with quotes it is a bound too.
+    around, token = len(columns) * _FIELD_BYTES, len(null)
+    longest = pl.sum_horizontal(length.fill_null(token) for length in lengths).max()
+    bound = 2 * (frame.select(longest).item() or 0) + around
+    if bound <= _ROW_BYTES_CHEAP_MAX:
+        return int(bound)
+    doubled = [
+        length + column.str.count_matches('"', literal=True) for column, length in zip(columns, lengths, strict=True)
+    ]
+    return int(frame.select(pl.sum_horizontal(size.fill_null(token) for size in doubled).max()).item() or 0) + around

@@ -1,0 +1,271 @@
+"""The journal's rules: whose it is, which batches exist, what is known of positions (protocol lines 1, 3, 4, 11)."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from re_dms.errors import ChangesMissing, InvariantError, JournalError, JournalUnavailable, PipelineHeld
+from re_dms.journal import keys
+from re_dms.journal.objects import RESET, Applied, CopyRequest, Model, Position, parse, to_json
+from re_dms.journal.store import ObjectExists, ObjectMissing, Store
+from re_dms.lsn import LSN
+from re_dms.manifest import Counts, DataFile, Manifest, Registry, RegistryRef, Root, WarehouseName
+
+_PUT_ATTEMPTS_MAX: Final = 3
+_READ_BYTES: Final = 1024 * 1024
+
+
+class Journal:
+    """The batches and what belongs to them, in one store. Keeps no state: every answer is read anew."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self._cache: tempfile.TemporaryDirectory[str] | None = None
+
+    # --- Identity
+
+    def root(self) -> Root | None:
+        """Whose journal this is; None when there is none yet."""
+        return self._read_optional(keys.ROOT, Root)
+
+    def create_root(self, root: Root) -> Root:
+        """Create the root object. Returns the root that is there: `root`, or another's that was first."""
+        return self._create_or_read(keys.ROOT, root)
+
+    def warehouse(self) -> WarehouseName | None:
+        """The one warehouse that this journal feeds; None when none was named yet."""
+        return self._read_optional(keys.WAREHOUSE, WarehouseName)
+
+    def name_warehouse(self, name: WarehouseName) -> WarehouseName:
+        """Record the warehouse. Returns the name that is recorded: `name`, or the one that was first."""
+        return self._create_or_read(keys.WAREHOUSE, name)
+
+    # --- Batches
+
+    def numbers(self) -> list[int]:
+        """The numbers of all batches that exist, ascending."""
+        found = (keys.number_of(key) for key in self.store.list(keys.BATCHES))
+        return sorted(number for number in found if number is not None)
+
+    def tail(self) -> Manifest | None:
+        """The newest batch; None when there is none."""
+        numbers = self.numbers()
+        return self._read_manifest(numbers[-1]) if numbers else None
+
+    def manifest(self, number: int) -> Manifest | None:
+        """Batch `number`; None when it is not there yet. Raises ChangesMissing when it is missing and a later one is not."""
+        try:
+            return self._read_manifest(number)
+        except ObjectMissing:
+            if not any(later > number for later in self.numbers()):
+                return None
+        try:
+            return self._read_manifest(number)  # it may have come, with the later one, after the first look
+        except ObjectMissing:
+            raise ChangesMissing(
+                f"batch {number} is missing from the journal {self.store.url}, and a later one is there", remedy=RESET
+            ) from None
+
+    def write_data(self, number: int, writer: str, files: Sequence[tuple[str, bytes]]) -> list[str]:
+        """Put the data files of a batch; durable when it returns. Returns their keys, in order. Safe to repeat."""
+        objects = [(keys.data_key(number, writer, name), data) for name, data in files]
+        try:
+            self.store.create_many(objects)
+        except ObjectExists:
+            for key, data in objects:
+                self._create_same(key, data)
+        return [key for key, _ in objects]
+
+    def commit(self, manifest: Manifest) -> None:
+        """Make the batch exist: durable, and ours, when it returns. All its data must be durable before.
+
+        Raises PipelineHeld when another writer wrote this number. An unclear reply is settled by reading.
+        """
+        key, data = keys.manifest_key(manifest.number), to_json(manifest)
+        unclear: Exception | None = None
+        for _ in range(_PUT_ATTEMPTS_MAX):
+            try:
+                self.store.create(key, data)
+                return
+            except ObjectExists as error:
+                unclear = error
+            except (JournalUnavailable, OSError) as error:
+                unclear = error
+            try:
+                found = self.store.get(key)
+            except ObjectMissing:
+                continue  # the put never arrived, or it clashed with one that did not either
+            self._judge(manifest, data, found)
+            return
+        raise JournalUnavailable(f"{key} could not be put into {self.store.url}") from unclear
+
+    def _judge(self, manifest: Manifest, data: bytes, found: bytes) -> None:
+        """Return when `found` is the manifest that we wrote; raise otherwise."""
+        if found == data:
+            return
+        key = keys.manifest_key(manifest.number)
+        if parse(key, found, Manifest).writer == manifest.writer:
+            raise InvariantError(f"{key} holds other bytes of the same writer")
+        raise PipelineHeld(
+            f"another capture wrote batch {manifest.number}", remedy="run one capture a journal; this one has stopped"
+        )
+
+    # --- Data
+
+    def fetch(self, file: DataFile) -> Path:
+        """A local file with the data file's bytes, checked against its size and checksum.
+
+        Raises ChangesMissing when the object is missing or altered. For stores that are not local the file is a copy
+        that lives until the next `fetch` of the same key or the end of this Journal.
+        """
+        path = self.store.local_path(file.key)
+        if path is None:
+            path = self._copy_locally(file)
+        digest, size = hashlib.sha256(), 0
+        try:
+            with path.open("rb") as stream:
+                while block := stream.read(_READ_BYTES):
+                    digest.update(block)
+                    size += len(block)
+        except FileNotFoundError:
+            raise self._data_missing(file, "is missing") from None
+        except OSError as error:
+            raise JournalUnavailable(f"{file.key} cannot be read from {self.store.url}") from error
+        if (size, digest.hexdigest()) != (file.bytes, file.sha256):
+            raise self._data_missing(file, f"was altered ({size} bytes, {file.bytes} were written)")
+        return path
+
+    def _copy_locally(self, file: DataFile) -> Path:
+        if self._cache is None:
+            self._cache = tempfile.TemporaryDirectory(prefix="re_dms-journal-")
+        path = Path(self._cache.name, file.key.replace("/", "-"))
+        try:
+            path.write_bytes(self.store.get(file.key))
+        except ObjectMissing:
+            raise self._data_missing(file, "is missing") from None
+        return path
+
+    def _data_missing(self, file: DataFile, what: str) -> ChangesMissing:
+        return ChangesMissing(
+            f"{file.key} of batch {keys.number_of(file.key)} {what} in the journal {self.store.url}", remedy=RESET
+        )
+
+    # --- Registry
+
+    def write_registry(self, registry: Registry, writer: str) -> RegistryRef:
+        """Put what capture knows of its tables; durable when it returns. Safe to repeat."""
+        key, data = keys.registry_key(registry.number, writer), to_json(registry)
+        self._create_same(key, data)
+        return RegistryRef(key=key, sha256=hashlib.sha256(data).hexdigest())
+
+    def read_registry(self, ref: RegistryRef) -> Registry:
+        """The registry that `ref` names. Raises ChangesMissing when it is missing or altered."""
+        try:
+            data = self.store.get(ref.key)
+        except ObjectMissing:
+            raise ChangesMissing(f"{ref.key} is missing in the journal {self.store.url}", remedy=RESET) from None
+        if hashlib.sha256(data).hexdigest() != ref.sha256:
+            raise ChangesMissing(f"{ref.key} was altered in the journal {self.store.url}", remedy=RESET)
+        return parse(ref.key, data, Registry)
+
+    # --- Positions
+
+    def record_position(self, position: LSN) -> None:
+        """Record that nothing of ours lies before `position`: durable when it returns. Safe to repeat."""
+        self._create_same(keys.position_key(position), to_json(Position(position=position)))
+
+    def newest_position(self) -> LSN | None:
+        """The newest recorded position; None when there is none."""
+        positions = self._positions()
+        if not positions:
+            return None
+        return self._read(keys.position_key(positions[-1]), Position).position
+
+    def prune_positions(self) -> None:
+        """Remove all recorded positions but the newest."""
+        self.store.delete([keys.position_key(position) for position in self._positions()[:-1]])
+
+    def _positions(self) -> list[LSN]:
+        found = (keys.position_of(key) for key in self.store.list(keys.POSITIONS))
+        return sorted(position for position in found if position is not None)
+
+    def known_lsn(self) -> LSN | None:
+        """The greatest position that the journal accounts for: the tail's end or the newest position."""
+        tail, newest = self.tail(), self.newest_position()
+        if tail is None:
+            return newest
+        return tail.end if newest is None else max(tail.end, newest)
+
+    def is_fresh(self) -> bool:
+        """Whether nothing was captured yet: no batch and no position."""
+        return not self.numbers() and not self._positions()
+
+    # --- Advisory objects
+
+    def record_applied(
+        self, number: int, lsn: LSN, time_us: int | None = None, tables: Mapping[int, Counts] | None = None
+    ) -> None:
+        """Mirror what the warehouse has committed."""
+        applied = Applied(number=number, lsn=lsn, time_us=time_us, tables=dict(tables or {}))
+        self.store.put(keys.APPLIED, to_json(applied))
+
+    def applied(self) -> Applied | None:
+        """The mirror: at or behind the warehouse's own watermark. None when nothing was applied yet."""
+        return self._read_optional(keys.APPLIED, Applied)
+
+    def request_copy(self, oid: int) -> None:
+        """Ask capture to copy this table again. Safe to repeat."""
+        self._create_same(keys.request_key(oid), to_json(CopyRequest(oid=oid)))
+
+    def copy_requests(self) -> list[int]:
+        """OIDs of the tables that were asked for, ascending."""
+        found = (keys.requested_oid(key) for key in self.store.list(keys.REQUESTS))
+        return sorted(oid for oid in found if oid is not None)
+
+    def clear_copy_request(self, oid: int) -> None:
+        """The request was served. Safe to repeat."""
+        self.store.delete([keys.request_key(oid)])
+
+    def destroy(self) -> None:
+        """Remove everything, the root last: what is left after a crash still names its owner. Safe to repeat."""
+        for prefix in (keys.DATA, keys.BATCHES, keys.REGISTRIES, keys.POSITIONS, keys.REQUESTS):
+            self.store.delete(self.store.list(prefix))
+        for key in (keys.APPLIED, keys.WAREHOUSE, keys.ROOT):
+            self.store.delete([key])
+
+    # --- Reading and writing models
+
+    def _create_or_read(self, key: str, mine: Model) -> Model:
+        try:
+            self.store.create(key, to_json(mine))
+        except ObjectExists:
+            return self._read(key, type(mine))
+        return mine
+
+    def _create_same(self, key: str, data: bytes) -> None:
+        """Create the object, or find that it is there with the same bytes."""
+        try:
+            self.store.create(key, data)
+        except ObjectExists:
+            if self.store.get(key) != data:
+                raise InvariantError(f"{key} exists in {self.store.url} with other bytes") from None
+
+    def _read_manifest(self, number: int) -> Manifest:
+        key = keys.manifest_key(number)
+        manifest = self._read(key, Manifest)
+        if manifest.number != number:
+            raise JournalError(f"{key} holds batch {manifest.number}", remedy=RESET)
+        return manifest
+
+    def _read(self, key: str, model: type[Model]) -> Model:
+        return parse(key, self.store.get(key), model)
+
+    def _read_optional(self, key: str, model: type[Model]) -> Model | None:
+        try:
+            return self._read(key, model)
+        except ObjectMissing:
+            return None

@@ -1,0 +1,69 @@
+"""How the journal's objects are named. Numbers and positions sort as text in their own order."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from re_dms.lsn import LSN
+
+ROOT: Final = "root.json"
+WAREHOUSE: Final = "warehouse.json"
+APPLIED: Final = "applied.json"
+BATCHES: Final = "batches/"
+DATA: Final = "data/"
+REGISTRIES: Final = "registry/"
+POSITIONS: Final = "positions/"
+REQUESTS: Final = "requests/"
+
+_NUMBERED: Final = re.compile(r"(?:batches/(\d{12})\.json|data/(\d{12})/.+|registry/(\d{12})-.+\.json)")
+_POSITION: Final = re.compile(r"positions/([0-9A-F]{16})\.json")
+_REQUEST: Final = re.compile(r"requests/copy-(\d+)\.json")
+
+
+def manifest_key(number: int) -> str:
+    """batches/<number>.json"""
+    return f"{BATCHES}{number:012d}.json"
+
+
+def data_prefix(number: int) -> str:
+    """data/<number>/: all data of the batch, orphans of other writers included."""
+    return f"{DATA}{number:012d}/"
+
+
+def data_key(number: int, writer: str, name: str) -> str:
+    """data/<number>/<writer>-<name>: writers never share a key (protocol line 3)."""
+    return f"{data_prefix(number)}{writer}-{name}"
+
+
+def registry_key(number: int, writer: str) -> str:
+    """registry/<number>-<writer>.json"""
+    return f"{REGISTRIES}{number:012d}-{writer}.json"
+
+
+def position_key(position: LSN) -> str:
+    """positions/<16 hexadecimal digits>.json"""
+    return f"{POSITIONS}{position.hex16}.json"
+
+
+def request_key(oid: int) -> str:
+    """requests/copy-<oid>.json"""
+    return f"{REQUESTS}copy-{oid}.json"
+
+
+def number_of(key: str) -> int | None:
+    """The batch number in the key of a manifest, a data file or a registry; None for every other name."""
+    found = _NUMBERED.fullmatch(key)
+    return None if found is None else int(found[1] or found[2] or found[3])
+
+
+def position_of(key: str) -> LSN | None:
+    """The position in the key of a position; None for every other name."""
+    found = _POSITION.fullmatch(key)
+    return None if found is None else LSN(int(found[1], 16))
+
+
+def requested_oid(key: str) -> int | None:
+    """The table in the key of a copy request; None for every other name."""
+    found = _REQUEST.fullmatch(key)
+    return None if found is None else int(found[1])

@@ -1,0 +1,250 @@
+"""A store in a local directory that keeps its word through a power cut.
+
+An object is written to a temporary file, synced, linked to its name (the one create-only step that file systems have
+in common), and the directory is synced. See fsync(2): syncing a file does not sync the name by which it is found.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final
+
+from re_dms.errors import JournalError, JournalUnavailable
+from re_dms.journal.store import ObjectExists, ObjectMissing, check_key, probe_create_only
+
+_TEMPORARIES: Final = ".tmp"  # no key begins with a dot
+_LEFTOVER_SECONDS: Final = 3600.0
+_SYNC_THREADS_MAX: Final = 8
+_SETTLED_NS: Final = 1_000_000_000  # far above the tick by which file systems stamp times
+
+_REFUSED: Final = {
+    errno.EROFS: "mount it writable",
+    errno.EACCES: "let the user of re_dms read, write and search it",
+    errno.EPERM: "let the user of re_dms write it, on a file system that has hard links",
+    errno.EOPNOTSUPP: "choose a file system that has hard links",
+    errno.EXDEV: "keep the whole journal on one file system",
+    errno.ENOTDIR: "name a directory, with nothing in it but the journal",
+    errno.EISDIR: "name a directory with nothing in it but the journal",
+    errno.ENAMETOOLONG: "choose a shorter path",
+    errno.ELOOP: "name a directory without a loop of links",
+}
+_NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT)
+
+
+class LocalStore:
+    """Objects as files (mode 0600) under `root` (directories 0700), which is made with the first object."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = Path(os.path.normpath(root))
+        self._settled: dict[Path, int] = {}
+        self._settled_root = -1
+        self._temporary_prefix = f"{socket.gethostname()}-{os.getpid()}-"
+        self._remove_leftovers()
+
+    @property
+    def url(self) -> str:
+        return self._root.as_uri()
+
+    def create(self, key: str, data: bytes) -> None:
+        self.create_many([(key, data)])
+
+    def create_many(self, objects: Sequence[tuple[str, bytes]]) -> None:
+        """One sync a file, several at a time, and one a directory."""
+        paths = [self._path(key) for key, _ in objects]
+        directories = sorted({path.parent for path in paths})
+        with _told(self._root):
+            for directory in (self._root / _TEMPORARIES, *directories):
+                self._make_directory(directory)
+            with self._written([data for _, data in objects]) as temporaries:
+                for (key, _), path, temporary in zip(objects, paths, temporaries, strict=True):
+                    self._link(temporary, path, key)
+                for directory in directories:
+                    _sync_directory(directory)
+
+    def put(self, key: str, data: bytes) -> None:
+        path = self._path(key)
+        with _told(path):
+            for directory in (self._root / _TEMPORARIES, path.parent):
+                self._make_directory(directory)
+            with self._written([data]) as (temporary,):
+                # Synced before it is renamed: else a power cut could leave an empty object under the name.
+                temporary.replace(path)
+
+    def get(self, key: str) -> bytes:
+        path = self._path(key)
+        with _told(path):
+            try:
+                data = path.read_bytes()
+            except FileNotFoundError:
+                raise ObjectMissing(f"{key} is missing in {self._root}") from None
+            # Its writer may have died between link and sync: who acts on what he sees needs it to stay.
+            self._settle_down_to(path.parent)
+            return data
+
+    def exists(self, key: str) -> bool:
+        path = self._path(key)
+        with _told(path):
+            return path.is_file()
+
+    def list(self, prefix: str) -> list[str]:
+        return list(self.sizes(prefix))
+
+    def sizes(self, prefix: str) -> dict[str, int]:
+        directory = self._root / prefix.rpartition("/")[0]
+        with _told(directory):
+            found = {path.relative_to(self._root).as_posix(): size for path, size in _files(directory)}
+        hidden = f"{_TEMPORARIES}/"
+        return {key: found[key] for key in sorted(found) if key.startswith(prefix) and not key.startswith(hidden)}
+
+    def delete(self, keys: Iterable[str]) -> None:
+        paths = [self._path(key) for key in keys]
+        with _told(self._root):
+            for path in paths:
+                path.unlink(missing_ok=True)
+            for directory in {path.parent for path in paths}:
+                # data/<number>/ goes with its last file; the directories above it are there to stay.
+                if directory.parent not in (self._root, self._root.parent):
+                    with suppress(OSError):
+                        directory.rmdir()
+
+    def probe(self) -> None:
+        probe_create_only(self)
+
+    def local_path(self, key: str) -> Path | None:
+        return self._path(key)
+
+    def _path(self, key: str) -> Path:
+        return self._root / check_key(key)
+
+    @contextmanager
+    def _written(self, contents: Sequence[bytes]) -> Iterator[Sequence[Path]]:
+        """Temporary files that hold `contents`, synced; removed at the end."""
+        directory = self._root / _TEMPORARIES
+        paths = [directory / f"{self._temporary_prefix}{os.urandom(12).hex()}" for _ in contents]
+        try:
+            if len(paths) == 1:
+                _write_synced(paths[0], contents[0])
+            else:
+                # Syncs that run at the same time share a commit of the file system's own journal.
+                with ThreadPoolExecutor(max_workers=_SYNC_THREADS_MAX) as pool:
+                    for _ in pool.map(_write_synced, paths, contents):
+                        pass
+            yield paths
+        finally:
+            for path in paths:
+                with suppress(OSError):
+                    path.unlink(missing_ok=True)
+
+    def _link(self, temporary: Path, path: Path, key: str) -> None:
+        try:
+            try:
+                os.link(temporary, path)
+            except FileNotFoundError:
+                # The directory was empty and somebody's `delete` took it in the meantime.
+                self._make_directory(path.parent)
+                os.link(temporary, path)
+        except FileExistsError:
+            raise ObjectExists(f"{key} exists in {self._root}") from None
+
+    def _make_directory(self, directory: Path) -> None:
+        """Make `directory` and what is missing above it, each durable before the next."""
+        for level in (*reversed(directory.parents), directory):
+            if not level.is_dir():
+                with suppress(FileExistsError):
+                    level.mkdir(mode=0o700)
+                _sync_directory(level.parent)
+        if directory != self._root:
+            self._settle_down_to(directory.parent)
+
+    def _settle_down_to(self, directory: Path) -> None:
+        """Make durable every name from the root's own down to those in `directory`, whoever made them."""
+        inode = self._root.stat().st_ino
+        if inode != self._settled_root:
+            with suppress(PermissionError):  # above the journal we may have no rights, nor did we make it
+                _sync_directory(self._root.parent)
+            self._settled_root = inode
+        for level in (*reversed(directory.parents), directory):
+            if level == self._root or self._root in level.parents:
+                self._settle(level)
+
+    def _settle(self, directory: Path) -> None:
+        """Sync `directory` unless it has not changed since it was last synced."""
+        changed_ns = directory.stat().st_mtime_ns
+        if self._settled.get(directory) == changed_ns:
+            return
+        _sync_directory(directory)
+        if time.time_ns() - changed_ns > _SETTLED_NS:  # a later change is sure to bear another time
+            self._settled[directory] = changed_ns
+
+    def _remove_leftovers(self) -> None:
+        """Remove temporary files of writers that died: of a dead process of this host, or an hour old."""
+        with suppress(OSError):
+            for path in (self._root / _TEMPORARIES).iterdir():
+                with suppress(OSError):
+                    if time.time() - path.stat().st_mtime > _LEFTOVER_SECONDS or _writer_is_dead(path.name):
+                        path.unlink()
+
+
+def _files(directory: Path) -> Iterator[tuple[Path, int]]:
+    """All files below `directory` with their sizes; what vanishes while we look is not there."""
+    try:
+        entries = list(os.scandir(directory))
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    for entry in entries:
+        if entry.is_dir(follow_symlinks=False):
+            yield from _files(Path(entry.path))
+        else:
+            with suppress(FileNotFoundError):
+                yield Path(entry.path), entry.stat().st_size
+
+
+def _write_synced(path: Path, data: bytes) -> None:
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync_directory(directory: Path) -> None:
+    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _writer_is_dead(name: str) -> bool:
+    """A wrong guess (two hosts of one name) costs the writer a retry: its link fails, nothing is lost."""
+    host, _, rest = name.rpartition("-")[0].rpartition("-")
+    if host != socket.gethostname() or not rest.isdigit():
+        return False
+    try:
+        os.kill(int(rest), 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Tell the operating system's refusals as errors of the journal that name the path."""
+    try:
+        yield
+    except OSError as error:
+        named = error.filename if isinstance(error.filename, str) else str(path)
+        what = f"the journal's {named}: {os.strerror(error.errno) if error.errno else 'input/output error'}"
+        if error.errno in _REFUSED:
+            raise JournalError(what, remedy=_REFUSED[error.errno]) from error
+        if error.errno in _NO_ROOM:
+            raise JournalUnavailable(what, remedy="make room on the journal's file system") from error
+        raise JournalUnavailable(what, remedy="check the journal's disk and mount") from error
