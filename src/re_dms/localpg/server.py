@@ -63,7 +63,7 @@ class LocalPostgres:
         self._keeper: Keeper | None = None
         self._port = int(self._settings["port"]) if "port" in self._settings else None
         self._is_temporary = directory is None and not keep
-        self._directory = directory.absolute() if directory else make_directory(account=self._account)
+        self._directory = directory.absolute() if directory else make_directory()
         self._sockets: Path | None = None
 
     def __enter__(self) -> Self:
@@ -238,7 +238,7 @@ class LocalPostgres:
             )
         self._account.own(self.data)
         if self._sockets is None:
-            self._sockets = make_directory(account=self._account)
+            self._sockets = make_directory()
             self._account.own(self._sockets)
             self._sockets.chmod(0o755)
 
