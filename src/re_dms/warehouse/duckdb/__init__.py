@@ -1,0 +1,1 @@
+"""DuckDB as a warehouse: one file, opened for each load and closed afterwards."""

@@ -1,0 +1,63 @@
+"""Protocol line 9: one batch, one warehouse transaction."""
+
+from __future__ import annotations
+
+import time
+
+import duckdb
+
+from re_dms.errors import ChangesMissing, InvariantError, PipelineHeld
+from re_dms.failpoints import failpoint
+from re_dms.manifest import Manifest
+from re_dms.warehouse.base import LoadReport
+from re_dms.warehouse.duckdb.merge import Fetch, Merge
+from re_dms.warehouse.duckdb.state import State
+
+
+def load_batch(
+    connection: duckdb.DuckDBPyConnection,
+    manifest: Manifest,
+    *,
+    journal_id: str,
+    pipeline: str,
+    epoch: int,
+    owner: str,
+    fetch: Fetch,
+) -> LoadReport:
+    """Load the batch and its watermark, or change nothing. See DuckDBWarehouse.load for what is raised."""
+    if manifest.journal_id != journal_id:
+        raise InvariantError(f"batch {manifest.number} is of another journal")
+    started = time.monotonic()
+    connection.execute("begin transaction")
+    state = State(connection)
+    # The first write of the transaction: two loads at once conflict here, and one of them is rolled back.
+    if not state.exists() or not state.lock_fence(journal_id, epoch, owner):
+        raise PipelineHeld(
+            f"another apply took over the pipeline {pipeline}", remedy="nothing to do, unless two are running: stop one"
+        )
+    failpoint("apply.fenced")
+    watermark = state.watermark(journal_id)
+    done = 0 if watermark is None else watermark.batch
+    if done >= manifest.number:
+        connection.execute("rollback")
+        return LoadReport(batch=manifest.number, already_done=True)
+    if done != manifest.number - 1:
+        raise ChangesMissing(
+            f"batches {done + 1} to {manifest.number - 1} are missing between the warehouse and batch {manifest.number}",
+            remedy="run `re-dms reset`: everything is copied again",
+        )
+    merge = Merge(connection, state, manifest, journal_id, fetch)
+    merge.tables()
+    state.set_watermark(manifest, journal_id, pipeline)
+    failpoint("apply.before_commit")
+    connection.execute("commit")
+    failpoint("apply.committed")
+    return LoadReport(
+        batch=manifest.number,
+        already_done=False,
+        tables=merge.tally.tables,
+        rows=merge.tally.rows,
+        inserted=merge.tally.inserted,
+        skipped=tuple(merge.tally.skipped),
+        seconds=time.monotonic() - started,
+    )

@@ -1,0 +1,156 @@
+"""The DuckDB warehouse: the contract of `re_dms.warehouse.base`, over one file that is open only while it is used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+
+from re_dms.errors import ChangesMissing, WarehouseError, WarehouseUnavailable
+from re_dms.manifest import Manifest, Root
+from re_dms.warehouse.base import LoadReport, WarehouseStatus, Watermark
+from re_dms.warehouse.duckdb import ddl, lease, sql
+from re_dms.warehouse.duckdb.connection import WAIT_SECONDS, opened, path_of
+from re_dms.warehouse.duckdb.load import load_batch
+from re_dms.warehouse.duckdb.merge import Fetch
+from re_dms.warehouse.duckdb.sql import Target
+from re_dms.warehouse.duckdb.state import State, status_of
+
+
+class DuckDBWarehouse:
+    """Every method opens the file, does its work in one transaction, and closes the file.
+
+    All raise WarehouseUnavailable (try again) when another process has the file open for longer than `wait_seconds`,
+    and WarehouseError when it is no DuckDB file, damaged, or not to be opened by this user.
+    """
+
+    def __init__(self, url: str, *, wait_seconds: float = WAIT_SECONDS) -> None:
+        self.url = url
+        self.path = path_of(url)
+        self._wait_seconds = wait_seconds
+
+    def hold(self) -> AbstractContextManager[lease.Lease]:
+        """The lease of the file for one apply process; call `beat()` on it every few seconds (see `lease`)."""
+        return lease.held(self.path)
+
+    def identity(self) -> str:
+        """This file's random id. Makes the file and our schema when they are absent."""
+        with self._transaction() as state:
+            state.create()
+            return state.identity()
+
+    def claim(self, root: Root, journal_has_batches: bool, owner: str) -> int:
+        """Take the journal's fence; loads with an earlier epoch are refused from now on. Returns the epoch.
+
+        Raises ChangesMissing when the warehouse holds batches that this journal cannot follow: those of another
+        journal of the same pipeline, or its own while the journal is empty.
+        """
+        with self._transaction() as state:
+            state.create()
+            for mark in state.watermarks():
+                if mark.pipeline == root.pipeline and mark.journal_id != root.journal_id:
+                    raise ChangesMissing(
+                        f"the warehouse was filled up to batch {mark.batch} from another journal of pipeline "
+                        f"{root.pipeline} ({mark.journal_id})",
+                        remedy="run `re-dms reset`: everything is copied again",
+                    )
+                if mark.journal_id == root.journal_id and not journal_has_batches:
+                    raise ChangesMissing(
+                        f"the journal is empty, and the warehouse holds its batches up to {mark.batch}",
+                        remedy="restore the journal, or run `re-dms reset`: everything is copied again",
+                    )
+            return state.raise_epoch(root.journal_id, owner)
+
+    def load(
+        self, manifest: Manifest, *, journal_id: str, pipeline: str, epoch: int, owner: str, fetch: Fetch
+    ) -> LoadReport:
+        """Load a batch and its watermark in one transaction; returns once both are durable.
+
+        Loading it again changes nothing (`already_done`): after an error or a kill at any point, load again.
+        `fetch` gives the local path of a data file. Raises PipelineHeld when another apply claimed the journal since,
+        ChangesMissing for a gap, RelationChanged, ValueDoesNotFit and TargetNotOurs naming the table, WarehouseError
+        when counts differ, WarehouseUnavailable (try again) for a conflict or a lost reply.
+        """
+        try:
+            with opened(self.path, self._wait_seconds) as connection:
+                return load_batch(
+                    connection,
+                    manifest,
+                    journal_id=journal_id,
+                    pipeline=pipeline,
+                    epoch=epoch,
+                    owner=owner,
+                    fetch=fetch,
+                )
+        except OSError as error:
+            raise WarehouseUnavailable(
+                f"the load of batch {manifest.number} was cut short ({type(error).__name__})",
+                remedy="nothing to do: re-dms reads the watermark and tries again",
+            ) from error
+
+    def watermark(self, journal_id: str) -> Watermark | None:
+        """The journal's watermark; None before its first batch. Makes no file."""
+        return self.status(journal_id).watermark
+
+    def status(self, journal_id: str) -> WarehouseStatus:
+        """What the warehouse knows of one journal. Makes no file."""
+        if not self.path.exists():
+            return WarehouseStatus(watermark=None, tables=())
+        with self._transaction() as state:
+            if not state.exists():
+                return WarehouseStatus(watermark=None, tables=())
+            tables = tuple(status_of(record) for record in state.records(journal_id).values())
+            return WarehouseStatus(watermark=state.watermark(journal_id), tables=tables)
+
+    def pipelines(self) -> tuple[Watermark, ...]:
+        """The watermarks of all pipelines that load into this file. Makes no file."""
+        if not self.path.exists():
+            return ()
+        with self._transaction() as state:
+            return state.watermarks() if state.exists() else ()
+
+    def await_copy(self, journal_id: str, oid: int) -> None:
+        """Leave out all changes of the table until its next copy. Raises WarehouseError for an unknown table."""
+        with self._transaction() as state:
+            if not state.exists() or not state.await_copy(journal_id, oid):
+                raise WarehouseError(
+                    f"the warehouse has no table with OID {oid} of this journal",
+                    remedy="see `re-dms status` for the tables that it has",
+                )
+
+    def forget(self, journal_id: str) -> None:
+        """Remove all that is recorded of a journal; its targets stay as they are and are no longer ours."""
+        if not self.path.exists():
+            return
+        with self._transaction() as state:
+            if state.exists():
+                state.forget(journal_id)
+
+    def reset_all(self, pipeline: str) -> tuple[str, ...]:
+        """Empty the targets of all journals of a pipeline and forget them; the next copies may replace them.
+
+        Returns the names of the emptied tables. Loads that are still running find the fence gone.
+        """
+        if not self.path.exists():
+            return ()
+        emptied: list[str] = []
+        with self._transaction() as state:
+            journals = (
+                [mark.journal_id for mark in state.watermarks() if mark.pipeline == pipeline] if state.exists() else []
+            )
+            for journal_id in journals:
+                for record in state.records(journal_id).values():
+                    target = Target(catalog=state.catalog, schema=record.schema, table=record.name)
+                    if record.relation is not None and ddl.kind_of(state.connection, target) == "BASE TABLE":
+                        state.connection.execute(sql.delete_all(target))
+                        state.release(target)
+                        emptied.append(target.full_name)
+                state.forget(journal_id)
+        return tuple(emptied)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[State]:
+        """A transaction over our tables: committed at the end of the block, rolled back by an error."""
+        with opened(self.path, self._wait_seconds) as connection:
+            connection.execute("begin transaction")
+            yield State(connection)
+            connection.execute("commit")
