@@ -1,0 +1,149 @@
+"""Apply: the process that loads the journal's batches into the warehouse, each in one transaction, in order."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from typing import Any, Final
+
+import structlog
+
+from re_dms.errors import ChangesMissing, ConfigurationError
+from re_dms.failpoints import failpoint
+from re_dms.journal.journal import Journal
+from re_dms.journal.retention import prune
+from re_dms.journal.store import open_store
+from re_dms.manifest import Manifest, Root, WarehouseName
+from re_dms.pipeline.child import Surroundings
+from re_dms.pipeline.plan import RESET
+from re_dms.settings import WarehouseSettings
+from re_dms.warehouse.base import open_warehouse
+
+log = structlog.get_logger()
+
+_POLL_SECONDS: Final = 0.5
+_TABLES_A_MESSAGE: Final = 500
+_PRUNE_EVERY: Final = 16
+_DRAIN_SECONDS: Final = 10.0
+
+
+class Apply:
+    """State of the process: which batch is next, and under which epoch."""
+
+    def __init__(self, surroundings: Surroundings, target: WarehouseSettings) -> None:
+        self.settings = surroundings.settings
+        self.control = surroundings.control
+        self.journal = Journal(open_store(self.settings.journal.url))
+        self.warehouse = open_warehouse(target.url)
+        self.url = target.url
+        self.owner = uuid.uuid4().hex[:12]
+        self.drain_until: float | None = None
+        self.loaded = 0
+
+    def run(self) -> None:
+        """Claim the pipeline, then load until told to drain."""
+        with self.warehouse.hold() as lease:
+            root = self._wait_for_root()
+            if root is None:
+                return
+            self._claim(root)
+            while True:
+                lease.beat()
+                manifest = self.journal.manifest(self.number + 1)
+                if manifest is not None and not self._out_of_time():
+                    self._load(manifest)
+                    self._listen(0)
+                elif self.drain_until is not None:
+                    return
+                else:
+                    self._listen(_POLL_SECONDS)
+
+    def _wait_for_root(self) -> Root | None:
+        while (root := self.journal.root()) is None:
+            self._listen(_POLL_SECONDS)
+            if self.drain_until is not None:
+                return None
+        return root
+
+    def _claim(self, root: Root) -> None:
+        """Journal and warehouse know each other, or nothing is loaded (protocol line 1)."""
+        self.root = root
+        fresh = self.journal.is_fresh()
+        mine = WarehouseName(warehouse_id=self.warehouse.identity(), url=self.url)
+        self.epoch = self.warehouse.claim(root, not fresh, self.owner)
+        recorded = self.journal.name_warehouse(mine)
+        if recorded.warehouse_id != mine.warehouse_id:
+            raise ChangesMissing(
+                f"the journal feeds another warehouse ({recorded.url}), not this one", remedy=RESET
+            )
+        watermark = self.warehouse.watermark(root.journal_id)
+        tail = self.journal.tail()
+        self.number = 0 if watermark is None else watermark.batch
+        last = 0 if tail is None else tail.number
+        if self.number > last:
+            raise ChangesMissing(
+                f"the warehouse has batch {self.number}, the journal ends at {last}: its last manifests are gone",
+                remedy=RESET,
+            )
+        self.control.send({"event": "claimed", "epoch": self.epoch, "number": self.number, "tail": last})
+
+    def _load(self, manifest: Manifest) -> None:
+        failpoint("apply.found")
+        self.control.send({"event": "loading", "number": manifest.number})
+        began = time.monotonic()
+        self.warehouse.load(
+            manifest,
+            journal_id=self.root.journal_id,
+            pipeline=self.root.pipeline,
+            epoch=self.epoch,
+            owner=self.owner,
+            fetch=self.journal.fetch,
+        )
+        applied_us = time.time_ns() // 1000
+        self.number = manifest.number
+        commit = manifest.last_commit
+        self.journal.record_applied(manifest.number, manifest.end, None if commit is None else commit.time_us)
+        failpoint("apply.mirrored")
+        self._tell(manifest, applied_us, time.monotonic() - began)
+        self.loaded += 1
+        if self.loaded % _PRUNE_EVERY == 0:
+            removed = prune(self.journal, self.number)
+            log.debug("journal_pruned", objects=removed.objects, bytes=removed.bytes)
+
+    def _tell(self, manifest: Manifest, applied_us: int, seconds: float) -> None:
+        totals: list[list[Any]] = [
+            [f"{table.relations[-1].full_name}", table.counts.model_dump()] for table in manifest.tables
+        ]
+        for start in range(0, len(totals), _TABLES_A_MESSAGE):
+            self.control.send({"event": "tables", "tables": totals[start : start + _TABLES_A_MESSAGE]})
+        self.control.send(
+            {
+                "event": "loaded",
+                "number": manifest.number,
+                "lsn": str(manifest.end),
+                "transactions": manifest.transactions,
+                "changes": manifest.changes,
+                "copied": sum(table.counts.copied for table in manifest.tables),
+                "seconds": round(seconds, 4),
+                "applied_us": applied_us,
+                "commit_times_us": manifest.commit_times_us,
+            }
+        )
+
+    def _listen(self, timeout_seconds: float) -> None:
+        order = self.control.receive(timeout_seconds)
+        while order is not None:
+            if order["do"] == "drain":
+                self.drain_until = time.monotonic() + _DRAIN_SECONDS
+            order = self.control.receive(0)
+
+    def _out_of_time(self) -> bool:
+        return self.drain_until is not None and time.monotonic() > self.drain_until
+
+
+def run(surroundings: Surroundings) -> None:
+    """The process's life."""
+    target = surroundings.settings.warehouse
+    if target is None:
+        raise ConfigurationError("apply needs a warehouse", remedy="give --warehouse")
+    Apply(surroundings, target).run()

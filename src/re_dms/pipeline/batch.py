@@ -1,0 +1,186 @@
+"""One batch being made: parts become files, files become steps, and the manifest makes it exist."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+import polars as pl
+
+from re_dms.compact import fold
+from re_dms.decode.pgoutput import Decoded, TableEvents
+from re_dms.failpoints import failpoint
+from re_dms.journal import keys
+from re_dms.journal.csv import Compression, data_name, new_null_token, write_csv
+from re_dms.journal.dialect import encode, odd_counts
+from re_dms.journal.journal import Journal
+from re_dms.lsn import LSN
+from re_dms.manifest import (
+    Changes,
+    Commit,
+    Copy,
+    Counts,
+    DataFile,
+    Manifest,
+    Registry,
+    RegistryRef,
+    Step,
+    TableChanges,
+    Truncate,
+)
+from re_dms.pipeline.relations import Relations
+from re_dms.schema import Relation
+
+_QUANTILES: Final = 21
+
+
+@dataclass
+class _Table:
+    relations: list[Relation] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
+    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(Counts.model_fields, 0))
+
+    def version(self, relation: Relation) -> int:
+        """The index of this relation in the manifest's list."""
+        if not self.relations or self.relations[-1] != relation:
+            self.relations.append(relation)
+        return len(self.relations) - 1
+
+    def count(self, **added: int) -> None:
+        for name, value in added.items():
+            self.counts[name] += value
+
+
+class Batch:
+    """Batch `number` of one writer: add parts, then seal. An unsealed batch leaves files that nobody lists."""
+
+    def __init__(self, journal: Journal, *, journal_id: str, writer: str, number: int, compression: str) -> None:
+        self.journal = journal
+        self.journal_id = journal_id
+        self.writer = writer
+        self.number = number
+        self.compression: Compression = "gzip" if compression == "gzip" else "zstd"
+        self.null = new_null_token()
+        self.bytes = 0
+        self.transactions = 0
+        self._times: list[np.ndarray] = []
+        self._tables: dict[int, _Table] = {}
+        self._files = 0
+        self._copying: list[DataFile] = []
+        self._waiting: list[tuple[str, bytes]] = []
+
+    # ------------------------------------------------------------------ parts
+
+    def add(self, decoded: Decoded) -> None:
+        """The changes of one part, folded; its files are durable when this returns."""
+        self.transactions += len(decoded.commits)
+        self._times.append(decoded.commits.time_us)
+        for oid, events in decoded.tables:
+            table = self._tables.setdefault(oid, _Table())
+            for segment in events:
+                self._add_segment(table, segment)
+        failpoint("capture.encoded")
+        self._put()
+
+    def _add_segment(self, table: _Table, segment: TableEvents) -> None:
+        version = table.version(segment.relation)
+        if segment.frame is None:
+            table.steps.append(Truncate(relation=version))
+            table.count(truncates=1)
+            return
+        folded = fold(segment.relation, segment.frame)
+        counts = folded.counts
+        table.count(inserts=counts.inserts, updates=counts.updates, deletes=counts.deletes)
+        if folded.frame.height:
+            file = self._file(segment.relation, folded.frame)
+            table.steps.append(Changes(relation=version, file=file, ops=folded.ops))
+
+    def add_copy(self, relation: Relation, frame: pl.DataFrame) -> None:
+        """Rows of a table being copied; `end_copy` makes the step."""
+        if frame.height:
+            columns = [f"c{column.attnum}" for column in relation.columns]
+            rows = frame.select(pl.lit("I").alias("op"), *columns)
+            self._copying.append(self._file(relation, rows))
+            self._tables.setdefault(relation.oid, _Table()).count(copied=frame.height)
+        self._put()
+
+    def end_copy(self, relation: Relation, position: LSN) -> None:
+        """The table is whole: its files are its rows as of `position`."""
+        table = self._tables.setdefault(relation.oid, _Table())
+        version = table.version(relation)
+        table.steps.append(Copy(relation=version, position=position, files=tuple(self._copying)))
+        self._copying = []
+
+    # ------------------------------------------------------------------ files
+
+    def _file(self, relation: Relation, frame: pl.DataFrame) -> DataFile:
+        rows = encode(frame, relation)
+        data, written = write_csv(rows, null=self.null, compression=self.compression)
+        name = data_name(relation.oid, self._files, self.compression)
+        self._files += 1
+        self.bytes += len(data)
+        self._waiting.append((name, data))
+        return written.data_file(
+            key=keys.data_key(self.number, self.writer, name), odd=odd_counts(rows, relation)
+        )
+
+    def _put(self) -> None:
+        if self._waiting:
+            self.journal.write_data(self.number, self.writer, self._waiting)
+            self._waiting = []
+            failpoint("capture.data_put")
+
+    # ------------------------------------------------------------------ seal
+
+    def seal(
+        self,
+        *,
+        kind: str,
+        start: LSN,
+        end: LSN,
+        last_commit: Commit | None,
+        relations: Relations,
+        registry: RegistryRef | None,
+        dropped: tuple[int, ...] = (),
+    ) -> Manifest:
+        """Write the manifest, last: from here on the batch exists. Raises PipelineHeld when another writer was first."""
+        if registry is None or relations.changed or dropped:
+            state = Registry(number=self.number, tables=relations.tables)
+            registry = self.journal.write_registry(state, self.writer)
+        tables = tuple(
+            TableChanges(
+                oid=oid, relations=tuple(table.relations), steps=tuple(table.steps), counts=Counts(**table.counts)
+            )
+            for oid, table in self._tables.items()
+            if table.steps
+        )
+        manifest = Manifest(
+            journal_id=self.journal_id,
+            number=self.number,
+            writer=self.writer,
+            kind="copy" if kind == "copy" else "stream",
+            start=start,
+            end=end,
+            last_commit=last_commit,
+            transactions=self.transactions,
+            changes=sum(t.counts.inserts + t.counts.updates + t.counts.deletes + t.counts.truncates for t in tables),
+            commit_times_us=_quantiles(self._times),
+            null=self.null,
+            registry=registry,
+            tables=tables,
+            dropped_tables=dropped,
+        )
+        failpoint("capture.before_manifest")
+        self.journal.commit(manifest)
+        failpoint("capture.after_manifest")
+        relations.changed = False
+        return manifest
+
+
+def _quantiles(times: list[np.ndarray]) -> tuple[int, ...]:
+    """Up to 21 commit times by rank, for lag figures."""
+    every = np.sort(np.concatenate(times)) if times else np.empty(0, dtype=np.int64)
+    if len(every) > _QUANTILES:
+        every = every[np.linspace(0, len(every) - 1, _QUANTILES).astype(int)]
+    return tuple(int(value) for value in every)

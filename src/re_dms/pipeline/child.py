@@ -1,0 +1,158 @@
+"""A process of the pipeline: how it is started, what it inherits, and how it ends with its parent.
+
+    python -m re_dms.pipeline.child ROLE      with one JSON line on standard input: settings, descriptors, options
+
+A child leaves within a second of its parent's death (protocol line 17): a thread waits on a pipe whose other end only
+the parent holds. Signals of the terminal go to the whole group; children leave them to the supervisor.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import structlog
+
+from re_dms.errors import classify, verdict_as_dict
+from re_dms.observe import log as observe_log
+from re_dms.pipeline.channel import Channel, Closed
+from re_dms.settings import Settings
+
+ORPHANED: Final = 75
+"""Exit code of a child whose parent has gone; nobody is left to read it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What a child has: the settings, its line to the supervisor, other channels by name, options of its role."""
+
+    settings: Settings
+    control: Channel
+    channels: Mapping[str, Channel]
+    options: Mapping[str, Any]
+
+
+class Child:
+    """A started child, as its parent sees it."""
+
+    def __init__(
+        self, role: str, settings: Settings, channels: Mapping[str, Channel], options: Mapping[str, Any] | None = None
+    ) -> None:
+        self.role = role
+        self.control, theirs = Channel.pair()
+        lifeline_read, self._lifeline = os.pipe()
+        passed = {name: channel.fileno() for name, channel in channels.items()}
+        descriptors = [theirs.fileno(), lifeline_read, *passed.values()]
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "re_dms.pipeline.child", role],
+            stdin=subprocess.PIPE,
+            pass_fds=descriptors,
+            env=os.environ | {"POLARS_MAX_THREADS": str(_processors()), "PYTHONFAULTHANDLER": "0"},
+        )
+        order = {
+            "settings": settings.to_json(),
+            "control": theirs.fileno(),
+            "lifeline": lifeline_read,
+            "channels": passed,
+            "options": dict(options or {}),
+        }
+        assert self.process.stdin is not None  # noqa: S101 - PIPE was asked for
+        try:
+            self.process.stdin.write(json.dumps(order).encode() + b"\n")
+            self.process.stdin.close()
+        except BrokenPipeError:
+            pass  # It died at once; its exit status tells.
+        theirs.close()
+        os.close(lifeline_read)
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self.process.pid
+
+    def kill(self) -> None:
+        """SIGKILL, and wait: crash safety is what the protocol is for."""
+        self.process.kill()
+        self.close()
+
+    def close(self) -> int:
+        """Wait for its end and give everything back. Returns the exit status as `subprocess` does."""
+        status = self.process.wait()
+        self.control.close()
+        if self._lifeline >= 0:
+            os.close(self._lifeline)
+            self._lifeline = -1
+        return status
+
+
+def _processors() -> int:
+    return len(os.sched_getaffinity(0))
+
+
+def _leave_with_parent(lifeline: int) -> None:
+    def wait() -> None:
+        os.read(lifeline, 1)
+        os._exit(ORPHANED)
+
+    threading.Thread(target=wait, daemon=True, name="lifeline").start()
+
+
+def main() -> int:
+    """The entry of every child."""
+    role = sys.argv[1]
+    order = json.loads(sys.stdin.readline())
+    _leave_with_parent(order["lifeline"])
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    settings = Settings.from_json(order["settings"])
+    observe_log.configure(settings.log, role)
+    surroundings = Surroundings(
+        settings=settings,
+        control=Channel.inherited(order["control"]),
+        channels={name: Channel.inherited(descriptor) for name, descriptor in order["channels"].items()},
+        options=order["options"],
+    )
+    return run_role(role, surroundings)
+
+
+def run_role(role: str, surroundings: Surroundings) -> int:
+    """Run the role; an error becomes a verdict on the control line and an exit code."""
+    try:
+        match role:
+            case "reader":
+                from re_dms.pipeline import reader
+
+                reader.run(surroundings)
+            case "encoder":
+                from re_dms.pipeline import encoder
+
+                encoder.run(surroundings)
+            case "apply":
+                from re_dms.pipeline import apply
+
+                apply.run(surroundings)
+            case _:
+                raise ValueError(f"no role {role!r}")
+    except Closed:
+        return 0  # A neighbour went first; the supervisor knows why.
+    except BaseException as error:  # noqa: BLE001 - polars' PanicException is no Exception
+        verdict = classify(error)
+        if verdict.exit_code == 1:
+            structlog.get_logger().error("bug", role=role, exc_info=error)
+        try:
+            surroundings.control.send({"event": "error", "role": role, **verdict_as_dict(verdict)})
+        except Closed:
+            pass
+        return verdict.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,244 @@
+"""The encoder: the process that plans capture, turns buffers into files, and makes batches exist in the journal.
+
+It tells its neighbour, the reader, what to read, and what is durable. One encoder works strictly in order: relation
+versions and open transactions are its state.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+import uuid
+from typing import Any
+
+import numpy as np
+import structlog
+
+from re_dms.decode.copy import decode_copy
+from re_dms.decode.frames import Frames
+from re_dms.decode.pgoutput import PgOutputDecoder
+from re_dms.errors import ConfigurationError, InvariantError, SourceError
+from re_dms.failpoints import failpoint
+from re_dms.journal.journal import Journal
+from re_dms.journal.store import open_store
+from re_dms.lsn import LSN
+from re_dms.manifest import Commit, Manifest, RegistryRef
+from re_dms.pipeline.batch import Batch
+from re_dms.pipeline.buffers import SharedBuffer
+from re_dms.pipeline.child import Surroundings
+from re_dms.pipeline.plan import Plan, identify_journal, identify_source, plan_capture
+from re_dms.pipeline.relations import Relations
+from re_dms.pipeline.ring import BUFFERS
+from re_dms.settings import SourceSettings
+from re_dms.source.catalog import describe, relation_from_catalog
+from re_dms.source.connection import connect
+from re_dms.source.export import copy_statement
+from re_dms.source.publication import PublishedTable
+
+log = structlog.get_logger()
+
+
+class Encoder:
+    """State of the process: the journal's tail, the relations, the open batch, the regions of the reader."""
+
+    def __init__(self, surroundings: Surroundings, source: SourceSettings) -> None:
+        self.settings = surroundings.settings
+        self.source = source
+        self.control = surroundings.control
+        self.reader = surroundings.channels["reader"]
+        self.buffers: dict[int, SharedBuffer] = {}
+        self.poison = bool(os.environ.get("RE_DMS_POISON_BUFFERS"))
+        self.writer = uuid.uuid4().hex[:12]
+        self.batch: Batch | None = None
+        self.positions_recorded = 0
+        self.registry: RegistryRef | None = None
+
+    def run(self) -> None:
+        """Plan, copy, then encode what the reader streams until it leaves."""
+        store = open_store(self.settings.journal.url)
+        store.probe()
+        self.journal = Journal(store)
+        plan = self._plan()
+        self.number, self.end, self.last_commit = plan.number, plan.end, plan.last_commit
+        self.dropped = plan.dropped
+        tail = self.journal.tail()
+        self.registry = None if tail is None else tail.registry
+        self.relations = Relations(self.sql, plan.tables, plan.ignored)
+        self.control.send({"event": "planned", "position": str(plan.position_at_start), "batch": plan.number})
+        if plan.to_copy:
+            self._copy(plan.to_copy)
+        self._stream(plan)
+
+    def _plan(self) -> Plan:
+        identity = identify_source(self.source)
+        self.sql = connect(self.source, purpose="catalog")
+        root, _ = identify_journal(self.journal, self.source, self.settings.name, identity)
+        self.control.send({"event": "root", "journal": root.journal_id})
+        # The warehouse is asked first whether it takes this journal: a refusal leaves the source untouched.
+        self.control.receive(None)
+        self.root = root
+        return plan_capture(self.journal, self.source, root, self.sql, forget=self.settings.forget)
+
+    # ------------------------------------------------------------------ what the reader says
+
+    def _next(self) -> dict[str, Any]:
+        """The reader's next message; new regions are taken on the way."""
+        while True:
+            message = self.reader.receive(None)
+            if message is None:
+                raise InvariantError("a wait without end ended")
+            if message.get("do") != "buffers":
+                return message
+            for number in message["numbers"]:
+                descriptor = self.reader.descriptors.pop(0)
+                self.buffers[number] = SharedBuffer(descriptor, message["capacity"])
+
+    def _frames(self, part: dict[str, Any]) -> Frames:
+        buffer = self.buffers[part["buffer"]]
+        lengths = np.array(buffer.lengths(part["messages"]), dtype=np.int32)
+        return Frames(buffer.payload, lengths)
+
+    def _give_back(self, part: dict[str, Any]) -> None:
+        """Everything made of the region exists as files: the reader may fill it again."""
+        number = part["buffer"]
+        if self.poison:
+            self.buffers[number].poison()
+        if number >= BUFFERS:
+            self.buffers.pop(number).close()
+        self.reader.send({"freed": number})
+
+    # ------------------------------------------------------------------ batches
+
+    def _open_batch(self) -> Batch:
+        if self.batch is None:
+            self.batch = Batch(
+                self.journal,
+                journal_id=self.root.journal_id,
+                writer=self.writer,
+                number=self.number + 1,
+                compression=self.settings.journal.compression,
+            )
+        return self.batch
+
+    def _seal(self, kind: str, end: LSN) -> Manifest:
+        batch = self._open_batch()
+        manifest = batch.seal(
+            kind=kind,
+            start=self.end,
+            end=end,
+            last_commit=self.last_commit,
+            relations=self.relations,
+            registry=self.registry,
+            dropped=self.dropped,
+        )
+        self.number, self.end, self.registry, self.dropped = manifest.number, end, manifest.registry, ()
+        self.batch = None
+        self.control.send(
+            {
+                "event": "sealed",
+                "number": manifest.number,
+                "kind": kind,
+                "lsn": str(end),
+                "transactions": manifest.transactions,
+                "changes": manifest.changes,
+                "bytes": batch.bytes,
+                "tables": len(manifest.tables),
+            }
+        )
+        return manifest
+
+    # ------------------------------------------------------------------ copies
+
+    def _copy(self, tables: tuple[PublishedTable, ...]) -> None:
+        """Copy tables under one temporary snapshot, small ones together in a batch (protocol line 16)."""
+        self.reader.send({"do": "snapshot"})
+        position = LSN.parse(self._next()["position"])
+        described = describe(self.sql, [table.oid for table in tables])
+        log.info("copy_started", tables=len(tables), snapshot=str(position))
+        copied: list[int] = []
+        for number, table in enumerate(tables):
+            if table.oid not in described:
+                raise SourceError(f"table {table.schema}.{table.name} was dropped while it was about to be copied")
+            relation = relation_from_catalog(described[table.oid])
+            statement = copy_statement(relation, table.row_filter).as_string(self.sql)
+            self.reader.send({"do": "copy", "oid": table.oid, "statement": statement})
+            batch = self._open_batch()
+            ends = False
+            while not ends:
+                part = self._next()
+                batch.add_copy(relation, decode_copy(self._frames(part), relation))
+                ends = part["ends"]
+                self._give_back(part)
+            batch.end_copy(relation, position)
+            self.relations.copied(relation, position)
+            self.control.send({"event": "copied", "table": relation.full_name, "done": number + 1, "of": len(tables)})
+            copied.append(table.oid)
+            if batch.bytes >= self.settings.capture.flush_bytes or number + 1 == len(tables):
+                self._seal("copy", self.end)
+                for oid in copied:
+                    self.journal.clear_copy_request(oid)
+                copied = []
+
+    # ------------------------------------------------------------------ the stream
+
+    def _stream(self, plan: Plan) -> None:
+        decoder = PgOutputDecoder(self.relations.resolve)
+        self.durable = max(plan.known, self.end)
+        self.reader.send(
+            {"do": "stream", "known": str(self.durable), "batch": self.number, "tail": _tail(self.last_commit)}
+        )
+        while True:
+            message = self._next()
+            match message["do"]:
+                case "part":
+                    self._part(decoder, message)
+                case "position":
+                    self._position(LSN.parse(message["lsn"]))
+                case "abort":
+                    self.batch = None
+                    decoder = PgOutputDecoder(self.relations.resolve)
+                case other:
+                    raise InvariantError(f"the encoder knows no message {other!r}")
+
+    def _part(self, decoder: PgOutputDecoder, part: dict[str, Any]) -> None:
+        decoded = decoder.decode(self._frames(part), self.relations.copied_at)
+        commits = decoded.commits
+        if len(commits):
+            self.last_commit = Commit(
+                end=LSN(int(commits.end_lsn[-1])), xid=int(commits.xid[-1]), time_us=int(commits.time_us[-1])
+            )
+        self._open_batch().add(decoded)
+        del decoded
+        self._give_back(part)
+        if part["ends"]:
+            end = LSN.parse(part["end"])
+            if self.last_commit is None or self.last_commit.end != end:
+                raise InvariantError(f"a batch ends at {end}, its last commit elsewhere")
+            manifest = self._seal("stream", end)
+            self._tell_durable(end, tail=_tail(manifest.last_commit))
+
+    def _position(self, lsn: LSN) -> None:
+        """An idle position: in the journal first, then it may be confirmed (protocol line 4)."""
+        failpoint("capture.before_position")
+        self.journal.record_position(lsn)
+        failpoint("capture.after_position")
+        self.positions_recorded += 1
+        if self.positions_recorded % 10 == 0:
+            self.journal.prune_positions()
+        self._tell_durable(lsn, tail=None)
+
+    def _tell_durable(self, lsn: LSN, tail: dict[str, Any] | None) -> None:
+        self.durable = max(self.durable, lsn)
+        self.reader.send({"durable": str(self.durable), "batch": self.number, "tail": tail, "at": time.time()})
+
+
+def _tail(commit: Commit | None) -> dict[str, Any] | None:
+    return None if commit is None else {"end": str(commit.end), "xid": commit.xid}
+
+
+def run(surroundings: Surroundings) -> None:
+    """The process's life."""
+    source = surroundings.settings.source
+    if source is None:
+        raise ConfigurationError("capture needs a source", remedy="give --source")
+    Encoder(surroundings, source).run()

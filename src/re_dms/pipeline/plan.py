@@ -1,0 +1,186 @@
+"""The start of capture: whose journal, which source, which slot, which tables (protocol lines 1, 2, 5 and 8).
+
+Refuses before anything is written wherever identity, slot and journal do not meet.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import psycopg
+import structlog
+
+from re_dms.errors import ChangesMissing, ConfigurationError, JournalError
+from re_dms.failpoints import failpoint
+from re_dms.journal.journal import Journal
+from re_dms.lsn import LSN
+from re_dms.manifest import Commit, Root, TableState
+from re_dms.settings import SourceSettings
+from re_dms.source import publication as publications
+from re_dms.source.replication import ReplicationConnection, SourceIdentity
+from re_dms.source.slot import create_slot, current_position, read_slot
+
+log = structlog.get_logger()
+RESET = "run `re-dms reset` to copy the tables again"
+
+
+@dataclass(kw_only=True)
+class Plan:
+    """What capture starts from. `number` and `end` are the journal's tail (0 and the slot's start when there is none).
+
+    `to_copy` are published tables whose rows are not in the journal yet; `ignored` published tables that are not wanted;
+    `dropped` tables that the pipeline no longer carries.
+    """
+
+    root: Root
+    number: int
+    end: LSN
+    known: LSN
+    last_commit: Commit | None
+    tables: dict[int, TableState]
+    to_copy: tuple[publications.PublishedTable, ...]
+    ignored: frozenset[int]
+    dropped: tuple[int, ...]
+    position_at_start: LSN
+
+
+def identify_journal(
+    journal: Journal, source: SourceSettings, pipeline: str, identity: SourceIdentity
+) -> tuple[Root, bool]:
+    """The journal's root: made when there is none. Raises ChangesMissing when it belongs to another source."""
+    mine = Root(
+        journal_id=uuid.uuid4().hex,
+        pipeline=pipeline,
+        system_identifier=identity.system_identifier,
+        timeline=identity.timeline,
+        database=identity.database,
+        slot=source.slot,
+        publication=source.publication,
+        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+    root = journal.create_root(mine)
+    failpoint("root.created")
+    same = ("pipeline", "slot", "publication", "database")
+    for name in same:
+        if getattr(root, name) != getattr(mine, name):
+            raise ConfigurationError(
+                f"the journal belongs to {name} {getattr(root, name)!r}, not {getattr(mine, name)!r}",
+                remedy="give this pipeline a journal of its own",
+            )
+    for name, word in (("system_identifier", "system identifier"), ("timeline", "timeline")):
+        if getattr(root, name) != getattr(mine, name):
+            raise ChangesMissing(
+                f"the source has {word} {getattr(mine, name)}, the journal was filled from {getattr(root, name)}:"
+                " another server, or a restored or promoted one",
+                remedy=RESET,
+            )
+    return root, root.journal_id == mine.journal_id
+
+
+def plan_capture(
+    journal: Journal, source: SourceSettings, root: Root, sql: psycopg.Connection, *, forget: bool
+) -> Plan:
+    """Publication, slot and tables, made or checked, in this order (protocol line 8)."""
+    fresh = journal.is_fresh()
+    tail = journal.tail()
+    known = journal.known_lsn()
+    position = current_position(sql)
+    if known is not None and position < known:
+        raise ChangesMissing(
+            f"the source is at {position}, behind {known} that the journal holds: it was put back to an earlier state",
+            remedy=RESET,
+        )
+    published = _publication(source, sql, root, fresh=fresh)
+    start = _slot(source, sql, journal, known, fresh=fresh)
+    state = journal.read_registry(tail.registry).tables if tail is not None else {}
+    wanted = {table.oid: table for table in published.tables}
+    gone = tuple(oid for oid in state if oid not in wanted)
+    if gone and not forget:
+        names = ", ".join(state[oid].relation.full_name for oid in gone[:5])
+        raise ConfigurationError(
+            f"{len(gone)} tables that this pipeline carries are no longer included: {names}",
+            remedy="include them again, or give --forget (their target tables stay as they are)",
+        )
+    requested = set(journal.copy_requests())
+    to_copy = tuple(t for t in published.tables if t.oid not in state or t.oid in requested)
+    return Plan(
+        root=root,
+        number=0 if tail is None else tail.number,
+        end=start if tail is None else tail.end,
+        known=start if known is None else known,
+        last_commit=None if tail is None else tail.last_commit,
+        tables={oid: table for oid, table in state.items() if oid in wanted},
+        to_copy=to_copy,
+        ignored=frozenset(published.ignored),
+        dropped=gone,
+        position_at_start=max(_committed_by_now(sql), start),
+    )
+
+
+def _publication(
+    source: SourceSettings, sql: psycopg.Connection, root: Root, *, fresh: bool
+) -> publications.PublicationPlan:
+    plan = publications.plan_publication(sql, source)
+    if plan.exists:
+        if plan.to_add:
+            publications.add_tables(sql, source.publication, plan.to_add)
+        return plan
+    if not fresh:
+        raise ChangesMissing(
+            f"publication {source.publication!r} has gone; what was written meanwhile cannot be read", remedy=RESET
+        )
+    publications.create_publication(sql, source.publication, plan.tables, pipeline=root.pipeline)
+    failpoint("publication.created")
+    log.info("publication_created", publication=source.publication, tables=len(plan.tables))
+    return plan
+
+
+def _slot(source: SourceSettings, sql: psycopg.Connection, journal: Journal, known: LSN | None, *, fresh: bool) -> LSN:
+    """The slot's confirmed position; the slot is made beside a fresh journal only."""
+    slot = read_slot(sql, source.slot)
+    if slot is None:
+        if not fresh:
+            raise ChangesMissing(f"slot {source.slot!r} has gone, the journal goes on from {known}", remedy=RESET)
+        create_slot(sql, source.slot)
+        failpoint("slot.created")
+        log.info("slot_created", slot=source.slot)
+        slot = read_slot(sql, source.slot)
+    if slot is None or slot.confirmed_flush_lsn is None:
+        raise JournalError(f"slot {source.slot!r} has no confirmed position")
+    if slot.wal_status == "lost":
+        raise ChangesMissing(
+            f"slot {source.slot!r} is lost: the source removed WAL that it needed (max_slot_wal_keep_size)",
+            remedy=RESET,
+        )
+    if known is None:
+        journal.record_position(slot.confirmed_flush_lsn)
+        failpoint("slot.recorded")
+    elif slot.confirmed_flush_lsn > known:
+        raise ChangesMissing(
+            f"slot {source.slot!r} is confirmed up to {slot.confirmed_flush_lsn}, beyond {known} that the journal"
+            " knows: it was advanced or made again",
+            remedy=RESET,
+        )
+    return slot.confirmed_flush_lsn
+
+
+def identify_source(source: SourceSettings) -> SourceIdentity:
+    """IDENTIFY_SYSTEM over a replication connection of its own."""
+    connection = ReplicationConnection.open(source)
+    try:
+        return connection.identify()
+    finally:
+        connection.close()
+
+
+def _committed_by_now(sql: psycopg.Connection) -> LSN:
+    """A position at or beyond the end of every transaction that is committed now.
+
+    Assigning a transaction id makes the server flush what precedes it, asynchronous commits included; without it a
+    server at rest may reach the position only seconds later.
+    """
+    position = current_position(sql)
+    sql.execute("select case when not pg_is_in_recovery() then pg_current_xact_id() end")
+    return position

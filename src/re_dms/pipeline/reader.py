@@ -1,0 +1,99 @@
+"""The reader: a process that lays what Postgres sends into shared buffers, and confirms what the journal holds.
+
+It knows no columns and no types. The encoder, its neighbour, tells it what to do:
+
+    snapshot  make a temporary slot and tell its position and its exported snapshot
+    copy      run one COPY statement under that snapshot
+    stream    stream the slot, from its own confirmed position on, until told to drain
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import structlog
+
+from re_dms.errors import InvariantError
+from re_dms.failpoints import failpoint
+from re_dms.pipeline.child import Surroundings
+from re_dms.pipeline.ring import Ring
+from re_dms.pipeline.stream import Stream
+from re_dms.settings import MIB, SourceSettings
+from re_dms.source.export import copy_rows
+from re_dms.source.replication import ReplicationConnection
+
+log = structlog.get_logger()
+_BUFFER_BYTES_MAX: Final = 64 * MIB
+
+
+class Reader:
+    """State of the process: the ring of buffers and what the encoder asked for."""
+
+    def __init__(self, surroundings: Surroundings, source: SourceSettings) -> None:
+        self.surroundings = surroundings
+        self.source = source
+        self.orders: list[dict[str, Any]] = []
+        capacity = min(surroundings.settings.capture.flush_bytes, _BUFFER_BYTES_MAX)
+        self.ring = Ring(surroundings.channels["encoder"], capacity, self.orders.append)
+        self.snapshot: ReplicationConnection | None = None
+        self.snapshot_name = ""
+
+    def run(self) -> None:
+        """Carry out the encoder's orders until the stream has drained."""
+        while True:
+            while not self.orders:
+                self.ring.poll(1.0)
+            order = self.orders.pop(0)
+            match order["do"]:
+                case "snapshot":
+                    self._export_snapshot()
+                case "copy":
+                    self._copy(order)
+                case "stream":
+                    self._close_snapshot()
+                    Stream(self.surroundings, self.source, self.ring, self.orders, order).run()
+                    return
+                case other:
+                    raise InvariantError(f"the reader knows no order {other!r}")
+
+    def _export_snapshot(self) -> None:
+        self._close_snapshot()
+        self.snapshot = ReplicationConnection.open(self.source)
+        exported = self.snapshot.create_temporary_slot()
+        self.snapshot_name = exported.snapshot
+        failpoint("copy.snapshot")
+        self.ring.encoder.send({"did": "snapshot", "position": str(exported.position)})
+
+    def _close_snapshot(self) -> None:
+        if self.snapshot is not None:
+            self.snapshot.close()
+            self.snapshot = None
+
+    def _copy(self, order: dict[str, Any]) -> None:
+        """One table, as COPY BINARY tuples; the last part says so even when it is empty."""
+        ring, part = self.ring, {"kind": "copy", "oid": order["oid"]}
+        for row in copy_rows(self.source, order["statement"], self.snapshot_name):
+            if not ring.writer.has_room(len(row)):
+                if ring.writer.lengths:
+                    self._wait_for_room()
+                    ring.ship(part | {"ends": False}, len(ring.writer.lengths))
+                if len(row) > ring.capacity:
+                    ring.ship_oversized(part | {"ends": False}, row)
+                    continue
+            ring.writer.append(row)
+        self._wait_for_room()
+        ring.ship(part | {"ends": True}, len(ring.writer.lengths))
+        failpoint("copy.streamed")
+
+    def _wait_for_room(self) -> None:
+        # No replication stream is open during a copy: nothing has to be kept alive while we wait.
+        while not self.ring.has_free:
+            self.ring.poll(1.0)
+
+
+def run(surroundings: Surroundings) -> None:
+    """The process's life."""
+    source = surroundings.settings.source
+    if source is None:
+        raise InvariantError("the reader needs a source")
+    Reader(surroundings, source).run()

@@ -1,0 +1,97 @@
+"""The reader's side of the shared buffers: fill one, ship it, take the next that the encoder has given back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from re_dms.failpoints import failpoint
+from re_dms.pipeline.buffers import SharedBuffer, Writer
+from re_dms.pipeline.channel import Channel
+
+BUFFERS: Final = 3
+
+
+class Ring:
+    """`BUFFERS` regions of `capacity` bytes, known to the encoder by number. A message larger than that gets a region
+    of its own, which ends with it.
+
+    `on_message` is called with what the encoder says besides "freed".
+    """
+
+    def __init__(self, encoder: Channel, capacity: int, on_message: Callable[[dict[str, Any]], None]) -> None:
+        self.encoder = encoder
+        self.capacity = capacity
+        self._on_message = on_message
+        buffers = [SharedBuffer.create(capacity) for _ in range(BUFFERS)]
+        self._writers = [Writer(buffer) for buffer in buffers]
+        self._free = list(range(BUFFERS))
+        self._oversized: dict[int, SharedBuffer] = {}
+        self._next_oversized = BUFFERS
+        encoder.send(
+            {"do": "buffers", "capacity": capacity, "numbers": list(self._free)}, [b.descriptor for b in buffers]
+        )
+        self._current = self._free.pop(0)
+
+    @property
+    def writer(self) -> Writer:
+        """The region being filled."""
+        return self._writers[self._current]
+
+    @property
+    def has_free(self) -> bool:
+        """Whether another region can be taken at once."""
+        return bool(self._free)
+
+    @property
+    def in_flight(self) -> int:
+        """Regions that the encoder still holds."""
+        return BUFFERS - len(self._free) - 1 + len(self._oversized)
+
+    def poll(self, timeout_seconds: float) -> None:
+        """Read what the encoder says: wait for one message up to the timeout, then take all that is there."""
+        message = self.encoder.receive(timeout_seconds)
+        while message is not None:
+            if "freed" in message:
+                self._take_back(message["freed"])
+            else:
+                self._on_message(message)
+            message = self.encoder.receive(0)
+
+    def _take_back(self, number: int) -> None:
+        if number >= BUFFERS:
+            self._oversized.pop(number).close()
+            return
+        self._writers[number].reset()
+        self._free.append(number)
+
+    def ship(self, description: dict[str, Any], count: int) -> None:
+        """Hand the first `count` messages of the current region to the encoder; the rest moves to the next region.
+
+        The caller has made sure that `has_free`.
+        """
+        full, number = self.writer, self._current
+        self._current = self._free.pop(0)
+        if count < len(full.lengths):
+            full.move_tail(count, self.writer)
+        full.buffer.write_lengths(full.lengths)
+        self.encoder.send(
+            {"do": "part", "buffer": number, "messages": len(full.lengths), "bytes": full.position, **description}
+        )
+        failpoint("capture.shipped")
+
+    def ship_oversized(self, description: dict[str, Any], data: bytes | memoryview) -> None:
+        """Hand over one message that no region can hold, in a region of its own."""
+        buffer = SharedBuffer.create(len(data))
+        writer = Writer(buffer)
+        writer.append(data)
+        buffer.write_lengths(writer.lengths)
+        number, self._next_oversized = self._next_oversized, self._next_oversized + 1
+        self._oversized[number] = buffer
+        writer.view.release()
+        self.encoder.send({"do": "buffers", "capacity": buffer.capacity, "numbers": [number]}, [buffer.descriptor])
+        self.encoder.send({"do": "part", "buffer": number, "messages": 1, "bytes": writer.position, **description})
+
+    def discard(self) -> None:
+        """Forget what the current region holds."""
+        self.writer.reset()

@@ -1,0 +1,346 @@
+"""The reader's loop over the replication stream: receive, lay down, close batches at commits, confirm, keep alive.
+
+Protocol lines 3 to 6. Positions: Begin's `final LSN` is where the commit record starts, Commit's `end LSN` where it ends.
+Source: https://www.postgresql.org/docs/current/protocol-replication.html and protocol-logicalrep-message-formats.html.
+"""
+
+from __future__ import annotations
+
+import select
+import struct
+import time
+from typing import Any, Final
+
+import psycopg
+import structlog
+
+from re_dms.errors import PipelineHeld, SourceError, SourceUnavailable
+from re_dms.failpoints import failpoint
+from re_dms.lsn import LSN
+from re_dms.pipeline.child import Surroundings
+from re_dms.pipeline.progress import Progress
+from re_dms.pipeline.ring import Ring
+from re_dms.settings import SourceSettings
+from re_dms.source.connection import connect
+from re_dms.source.replication import ReplicationConnection, parse_keepalive
+from re_dms.source.slot import read_slot
+
+log = structlog.get_logger()
+
+_XLOG_DATA: Final = ord("w")
+_TAG: Final = 25  # 'w', start LSN, end LSN, send time come before every pgoutput message
+_BEGIN: Final = struct.Struct("!QqI")  # final LSN, time, xid
+_COMMIT: Final = struct.Struct("!BQQq")  # flags, commit LSN, end LSN, time
+_BORDERS: Final = frozenset(b"BC")
+_KEPT_WHILE_SKIPPING: Final = frozenset(b"RY")
+_COALESCE_SECONDS: Final = 0.002
+_SLOT_REPORT_SECONDS: Final = 10.0
+_HELD_SECONDS_MAX: Final = 5.0
+_HELD_POLL_SECONDS: Final = 0.1
+
+
+class Paused(Exception):  # noqa: N818 - a state, handled by the loop that owns the stream
+    """The encoder took longer than the stream may wait: close it, let it finish, open it again."""
+
+
+class Drained(Exception):  # noqa: N818
+    """The supervisor asked for the end, and all that was committed is durable."""
+
+
+class Stream:
+    """One pipeline's stream, over as many connections as it takes."""
+
+    def __init__(
+        self,
+        surroundings: Surroundings,
+        source: SourceSettings,
+        ring: Ring,
+        inbox: list[dict[str, Any]],
+        order: dict[str, Any],
+    ) -> None:
+        self.control = surroundings.control
+        self.capture = surroundings.settings.capture
+        self.source = source
+        self.ring = ring
+        self.inbox = inbox
+        self.progress = Progress(order)
+        self.in_transaction = False
+        self.skipping = False
+        self.xid = 0
+        self.batch_bytes = 0
+        self.batch_since: float | None = None
+        self.committed = 0  # messages of the current region up to its last commit
+        self.committed_end = LSN(0)
+        self.next_status = 0.0
+        self.next_report = 0.0
+
+    # ------------------------------------------------------------------ connections
+
+    def run(self) -> None:
+        """Stream until drained. Raises what the classifier knows."""
+        self.watch = connect(self.source, purpose="watch")
+        self.coalesce = not self.watch.info.host.startswith("/")
+        try:
+            while True:
+                self._open()
+                try:
+                    self._pump()
+                except Paused:
+                    self._settle()
+                finally:
+                    self.connection.close()
+        except Drained:
+            pass
+        finally:
+            self.watch.close()
+
+    def _open(self) -> None:
+        self.connection = ReplicationConnection.open(self.source)
+        at = self._take_slot()
+        self.progress.slot_is_at(at)
+        self.control.send({"event": "streaming", "lsn": str(at)})
+        self.next_status = 0.0
+        self._send_status(time.monotonic())
+
+    def _take_slot(self) -> LSN:
+        """Start the stream. The walsender of a reader that was killed may hold the slot for a moment longer."""
+        deadline = time.monotonic() + _HELD_SECONDS_MAX
+        while True:
+            try:
+                return self.connection.start(self.source.slot, self.source.publication)
+            except PipelineHeld:
+                if time.monotonic() > deadline:
+                    raise
+            self._listen(_HELD_POLL_SECONDS)
+
+    def _settle(self) -> None:
+        """After a pause: let the encoder finish what it has, forget the rest; it will be sent again."""
+        log.warning("stream_closed", reason="the journal is slower than the stream; going on when it has caught up")
+        self.connection.close()
+        self.ring.encoder.send({"do": "abort"})
+        self.ring.discard()
+        self._start_batch()
+        self.in_transaction = self.skipping = False
+        while self.ring.in_flight:
+            self._listen(1.0)
+
+    # ------------------------------------------------------------------ the loop
+
+    def _pump(self) -> None:
+        pgconn = self.connection.pgconn
+        while True:
+            self._receive_until_dry()
+            now = time.monotonic()
+            self._tick(now)
+            ready, _, _ = select.select(
+                [pgconn.socket, self.watch.fileno(), self.ring.encoder, self.control], [], [], self._patience(now)
+            )
+            if self.watch.fileno() in ready:
+                self._check_watch()
+            if pgconn.socket in ready:
+                if self.coalesce:
+                    time.sleep(_COALESCE_SECONDS)
+                try:
+                    pgconn.consume_input()
+                except psycopg.OperationalError as error:
+                    raise self.connection.end_of_stream_error() from error
+            self._listen(0)
+
+    def _receive_until_dry(self) -> None:
+        get = self.connection.pgconn.get_copy_data
+        ring = self.ring
+        while True:
+            try:
+                size, data = get(1)
+            except psycopg.Error as error:
+                raise self.connection.end_of_stream_error() from error
+            if size <= 0:
+                if size < 0:
+                    raise self.connection.end_of_stream_error()
+                return
+            if data[0] != _XLOG_DATA:
+                self._keepalive(bytes(data))
+                continue
+            tag = data[_TAG]
+            if tag in _BORDERS or self.skipping:
+                if not self._border(tag, data):
+                    continue
+            writer = ring.writer
+            if not writer.has_room(size):
+                self._roll(size)
+                writer = ring.writer
+                if size > ring.capacity:
+                    self._oversized(data, size)
+                    continue
+            writer.append(data)
+            if tag == 67:  # C
+                self._committed(data, size)
+
+    def _border(self, tag: int, data: memoryview) -> bool:
+        """Begin, Commit, and everything while skipping. Returns whether the message is kept."""
+        if tag == 66:  # B
+            final, _, self.xid = _BEGIN.unpack_from(data, _TAG + 1)
+            self.in_transaction = True
+            self.skipping = self.progress.is_known(LSN(final))
+            return not self.skipping
+        if not self.skipping:
+            return True
+        if tag == 67:
+            _, _, end, _ = _COMMIT.unpack_from(data, _TAG + 1)
+            self.progress.saw_known_commit(LSN(end), self.xid)
+            self.in_transaction = self.skipping = False
+            return False
+        # Relations are sent once a session: those of skipped transactions describe the rows to come.
+        return tag in _KEPT_WHILE_SKIPPING
+
+    def _committed(self, data: memoryview, size: int) -> None:
+        _, _, end, _ = _COMMIT.unpack_from(data, _TAG + 1)
+        self.progress.saw_new_commit(LSN(end))
+        self.in_transaction = False
+        writer = self.ring.writer
+        self.committed, self.committed_end = len(writer.lengths), LSN(end)
+        failpoint("capture.received")
+        now = time.monotonic()
+        if self.batch_since is None:
+            self.batch_since = now
+        full = (
+            self.batch_bytes + writer.position >= self.capture.flush_bytes
+            or len(writer.lengths) >= self.capture.flush_rows
+        )
+        if full or self._is_due(now):
+            self._close_batch(wait=full)
+        if now >= self.next_status:
+            self._listen(0)
+            self._tick(now)
+
+    # ------------------------------------------------------------------ batches
+
+    def _start_batch(self) -> None:
+        self.batch_bytes = self.committed = 0
+        self.batch_since = None
+
+    def _is_due(self, now: float) -> bool:
+        return self.batch_since is not None and now - self.batch_since >= self.capture.flush_seconds
+
+    def _close_batch(self, *, wait: bool) -> None:
+        """Ship what is committed as the end of a batch. Without `wait`, only when a free buffer is there: while the
+        encoder is busy the batch may as well grow."""
+        if not self.committed:
+            return
+        if not self.ring.has_free:
+            self.ring.poll(0)
+        if not self.ring.has_free:
+            if not wait:
+                return
+            self._wait_for_buffer()
+        self.ring.ship({"kind": "stream", "ends": True, "end": str(self.committed_end)}, self.committed)
+        self.progress.shipped(self.committed_end)
+        self._start_batch()
+        if self.ring.writer.lengths:
+            self.batch_since = time.monotonic()
+
+    def _roll(self, size: int) -> None:
+        """Make room for a message of `size` bytes."""
+        self._close_batch(wait=True)
+        writer = self.ring.writer
+        if writer.lengths and not writer.has_room(size):
+            self._wait_for_buffer()
+            self.batch_bytes += writer.position
+            self.ring.ship({"kind": "stream", "ends": False}, len(writer.lengths))
+            self.progress.shipped_part()
+
+    def _oversized(self, data: memoryview, size: int) -> None:
+        self.batch_bytes += size
+        self.ring.ship_oversized({"kind": "stream", "ends": False}, data)
+        self.progress.shipped_part()
+
+    def _wait_for_buffer(self) -> None:
+        began = time.monotonic()
+        while not self.ring.has_free:
+            self._listen(0.2)
+            now = time.monotonic()
+            if now >= self.next_status:
+                self._send_status(now)
+            if now - began > self.capture.pause_seconds_max:
+                raise Paused
+
+    # ------------------------------------------------------------------ confirming and keeping alive
+
+    def _patience(self, now: float) -> float:
+        until = self.next_status
+        if self.batch_since is not None and self.ring.has_free:
+            until = min(until, self.batch_since + self.capture.flush_seconds)
+        return max(0.0, until - now)
+
+    def _tick(self, now: float) -> None:
+        if self._is_due(now):
+            self._close_batch(wait=False)
+        if now >= self.next_status:
+            self._send_status(now)
+        if now >= self.next_report:
+            self.next_report = now + _SLOT_REPORT_SECONDS
+            self._report_slot()
+
+    def _send_status(self, now: float) -> None:
+        self.next_status = now + self.capture.status_seconds
+        advances = self.progress.confirmable > self.progress.confirmed
+        if advances:
+            failpoint("capture.before_confirm")
+        self.connection.status_update(
+            received=self.progress.received, flushed=self.progress.confirmable, reply_requested=self.progress.asks
+        )
+        if advances:
+            self.progress.confirmed = self.progress.confirmable
+            failpoint("capture.after_confirm")
+            self.control.send({"event": "confirmed", "lsn": str(self.progress.confirmed), "batch": self.progress.batch})
+
+    def _keepalive(self, data: bytes) -> None:
+        wal_end, reply = parse_keepalive(data)
+        self.progress.keepalive(wal_end, idle=not self.in_transaction and not self.ring.writer.lengths)
+        if self.progress.wants_position(time.monotonic(), self.capture.position_seconds):
+            self.ring.encoder.send({"do": "position", "lsn": str(self.progress.position)})
+        if reply:
+            self._send_status(time.monotonic())
+
+    def _listen(self, timeout_seconds: float) -> None:
+        """Take what the encoder and the supervisor say."""
+        self._hear_encoder(timeout_seconds)
+        order = self.control.receive(0)
+        if order is not None and order["do"] == "drain":
+            self._drain()
+        elif order is not None and order["do"] == "ask":
+            self.progress.asks = bool(order["on"])
+            self.next_status = 0.0
+
+    def _hear_encoder(self, timeout_seconds: float) -> None:
+        self.ring.poll(timeout_seconds)
+        for message in self.inbox:
+            if self.progress.is_durable(message):
+                self.next_status = 0.0
+        self.inbox.clear()
+
+    def _drain(self) -> None:
+        """Ship what is committed, receive no more; once all of it is durable and confirmed, leave."""
+        while not self.ring.has_free:
+            self._hear_encoder(0.2)
+        self._close_batch(wait=False)
+        self.progress.forget_open_parts()
+        while not self.progress.all_durable:
+            self._hear_encoder(0.2)
+        self._send_status(time.monotonic())
+        raise Drained
+
+    def _check_watch(self) -> None:
+        """The ordinary session ends first when the source shuts down; then nothing of ours may delay it."""
+        try:
+            self.watch.execute("select 1")
+        except psycopg.Error as error:
+            raise SourceUnavailable("the source is shutting down or closed our session") from error
+
+    def _report_slot(self) -> None:
+        try:
+            slot = read_slot(self.watch, self.source.slot)
+        except (psycopg.Error, SourceError) as error:
+            raise SourceUnavailable("the source closed our session") from error
+        if slot is not None:
+            self.control.send({"event": "slot", "retained_bytes": slot.retained_bytes, "wal_status": slot.wal_status})

@@ -1,0 +1,122 @@
+"""The two halves of a pipeline as the supervisor sees them: processes that start, speak, end, and start again."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from re_dms.pipeline.channel import Channel, Closed
+from re_dms.pipeline.child import Child
+from re_dms.settings import Settings
+
+_BACKOFF_SECONDS_MIN: Final = 0.2
+_BACKOFF_SECONDS_MAX: Final = 30.0
+_CALM_SECONDS: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """A half has ended: by its own verdict, by a signal (`signal` is its number), or because it was told to."""
+
+    verdict: Mapping[str, Any] | None
+    signal: int | None
+    role: str
+
+
+class Half:
+    """One half: `capture` (reader and encoder) or `apply`. They share only the journal (architecture §1)."""
+
+    def __init__(self, name: str, settings: Settings) -> None:
+        self.name = name
+        self.settings = settings
+        self.children: list[Child] = []
+        self.verdict: Mapping[str, Any] | None = None
+        self.was_ready = False
+        self.restart_at: float | None = None
+        self._attempts = 0
+        self._started = 0.0
+
+    @property
+    def running(self) -> bool:
+        """Whether its processes live."""
+        return bool(self.children)
+
+    def start(self) -> None:
+        """Start its processes."""
+        self.verdict, self.restart_at, self._started = None, None, time.monotonic()
+        if self.name == "apply":
+            self.children = [Child("apply", self.settings, {})]
+            return
+        reader_end, encoder_end = Channel.pair()
+        self.children = [
+            Child("encoder", self.settings, {"reader": reader_end}),
+            Child("reader", self.settings, {"encoder": encoder_end}),
+        ]
+        reader_end.close()
+        encoder_end.close()
+
+    def tell(self, role: str, message: dict[str, Any]) -> None:
+        """Send to one of its processes; silence when it has gone."""
+        for child in self.children:
+            if child.role == role:
+                try:
+                    child.control.send(message)
+                except Closed:
+                    pass
+
+    def hear(self) -> Iterator[dict[str, Any] | Ended]:
+        """What its processes say; `Ended`, once, when one of them has gone (the others are ended then)."""
+        for child in self.children:
+            try:
+                while (message := child.control.receive(0)) is not None:
+                    if message["event"] == "error" and self.verdict is None:
+                        self.verdict = message
+                    else:
+                        yield message
+            except Closed:
+                yield self._end(child)
+                return
+
+    def _end(self, first: Child) -> Ended:
+        # An error travels on the control line of the one that failed; its neighbour may have been heard first.
+        status = {child.role: child.process.wait() if child is first else None for child in self.children}
+        for child in self.children:
+            if child is not first:
+                self._last_words(child)
+                status[child.role] = child.process.poll()
+        for child in self.children:
+            child.kill()
+        self.children = []
+        killed = next((role for role, code in status.items() if code is not None and code < 0), None)
+        return Ended(
+            verdict=self.verdict,
+            signal=None if killed is None else -(status[killed] or 0),
+            role=killed or first.role,
+        )
+
+    def _last_words(self, child: Child) -> None:
+        try:
+            while (message := child.control.receive(1.0)) is not None:
+                if message["event"] == "error" and self.verdict is None:
+                    self.verdict = message
+        except Closed:
+            child.process.wait()
+
+    def back_off(self) -> float:
+        """Plan the next start; returns the seconds until then. Calm running forgets earlier attempts."""
+        if time.monotonic() - self._started > _CALM_SECONDS:
+            self._attempts = 0
+        seconds = min(_BACKOFF_SECONDS_MAX, _BACKOFF_SECONDS_MIN * 2**self._attempts) * random.uniform(0.5, 1.0)  # noqa: S311
+        self._attempts += 1
+        self.restart_at = time.monotonic() + seconds
+        return seconds
+
+    def kill(self) -> None:
+        """SIGKILL to all of it."""
+        for child in self.children:
+            child.kill()
+        self.children = []
+        self.restart_at = None

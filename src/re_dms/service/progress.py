@@ -1,0 +1,94 @@
+"""What the supervisor has heard: totals for the last line, positions for `--until-…`, figures for the heartbeat."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import Any
+
+from re_dms.lsn import LSN
+
+
+@dataclass
+class Heard:
+    """Totals and positions since the start of the service."""
+
+    transactions: int = 0
+    changes: int = 0
+    batches: int = 0
+    lsn: LSN = LSN(0)
+    tables: dict[str, dict[str, int]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(int)))
+    sealed: int = 0
+    applied: int = -1
+    confirmed: LSN = LSN(0)
+    confirmed_batch: int = -1
+    target: LSN | None = None
+    tail_at_start: int | None = None
+    retained_bytes: int | None = None
+    last_commit_us: int = 0
+    rows_since: int = 0
+    since: float = field(default_factory=time.monotonic)
+
+    def planned(self, message: dict[str, Any]) -> None:
+        """Capture knows where the source stands. The first answer counts: later starts do not move the goal."""
+        if self.target is None:
+            self.target = LSN.parse(message["position"])
+        self.sealed = max(self.sealed, message["batch"])
+
+    def claimed(self, message: dict[str, Any]) -> None:
+        """Apply knows where journal and warehouse stand."""
+        self.applied = message["number"]
+        if self.tail_at_start is None:
+            self.tail_at_start = message["tail"]
+
+    def sealed_batch(self, message: dict[str, Any], *, counts: bool) -> None:
+        """A batch exists. `counts`: it counts for the totals (capture alone)."""
+        self.sealed = message["number"]
+        if counts:
+            self._total(message)
+
+    def loaded_batch(self, message: dict[str, Any]) -> None:
+        """A batch is in the warehouse."""
+        self.applied = message["number"]
+        if message["commit_times_us"]:
+            self.last_commit_us = message["commit_times_us"][-1]
+        self._total(message)
+
+    def _total(self, message: dict[str, Any]) -> None:
+        self.transactions += message["transactions"]
+        self.changes += message["changes"]
+        self.batches += 1
+        self.lsn = LSN.parse(message["lsn"])
+        self.rows_since += message["changes"] + message.get("copied", 0)
+
+    def count_tables(self, message: dict[str, Any]) -> None:
+        """Per table what the source did."""
+        for name, counts in message["tables"]:
+            for what, number in counts.items():
+                self.tables[name][what] += number
+
+    def heartbeat(self) -> dict[str, Any]:
+        """The figures of the last interval; a new interval begins."""
+        now = time.monotonic()
+        behind = max(0, self.sealed - max(self.applied, 0))
+        fields = {
+            "batch": max(self.applied, 0),
+            "batches_waiting": behind,
+            "rows_per_second": round(self.rows_since / max(now - self.since, 1e-9)),
+            "lag_seconds": round(time.time() - self.last_commit_us / 1e6, 1) if behind and self.last_commit_us else 0.0,
+            "confirmed": str(self.confirmed),
+            "retained_wal_bytes": self.retained_bytes,
+        }
+        self.rows_since, self.since = 0, now
+        return fields
+
+    def summary(self) -> dict[str, Any]:
+        """The line of `--json`."""
+        return {
+            "transactions": self.transactions,
+            "changes": self.changes,
+            "batches": self.batches,
+            "lsn": str(self.lsn),
+            "tables": {name: dict(counts) for name, counts in sorted(self.tables.items())},
+        }

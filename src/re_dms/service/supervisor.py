@@ -1,0 +1,238 @@
+"""The supervisor: one loop that owns the processes, the signals and the exit code.
+
+Exit codes: 0 done; the classifier's for errors that stop; 130 and 143 after SIGINT and SIGTERM. The first signal
+drains (capture ships what is committed, apply finishes what the journal holds, ten seconds at most), the second stops
+at once: both lose nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import click
+import structlog
+
+from re_dms.lsn import LSN
+from re_dms.service.halves import Ended, Half
+from re_dms.service.progress import Heard
+from re_dms.settings import Settings
+
+log = structlog.get_logger()
+
+HEARTBEAT_SECONDS: Final = 10.0
+_DRAIN_SECONDS_MAX: Final = 20.0
+_STEP_SECONDS: Final = 0.2
+
+
+class Supervisor:
+    """Runs the halves until the goal is reached, an error stops them, or a signal ends them."""
+
+    def __init__(
+        self, settings: Settings, halves: frozenset[str], *, until_caught_up: bool, until_lsn: LSN | None
+    ) -> None:
+        self.settings = settings
+        self.halves = {name: Half(name, settings) for name in ("apply", "capture") if name in halves}
+        self.until_caught_up = until_caught_up
+        self.until_lsn = until_lsn
+        self.heard = Heard()
+        self.exit_code: int | None = None
+        self.draining_since: float | None = None
+        self.signals: list[int] = []
+        self.failure: dict[str, Any] | None = None
+        self.goal_batch: int | None = None
+
+    def run(self) -> int:
+        """The service's life. Returns the exit code."""
+        next_heartbeat = time.monotonic() + HEARTBEAT_SECONDS
+        with _signals() as wakeup:
+            for half in self.halves.values():
+                half.start()
+            while self.exit_code is None:
+                channels = [child.control for half in self.halves.values() for child in half.children]
+                select.select([wakeup, *channels], [], [], _STEP_SECONDS)
+                self._take_signals(wakeup)
+                for half in self.halves.values():
+                    self._hear(half)
+                self._step()
+                if time.monotonic() >= next_heartbeat:
+                    next_heartbeat += HEARTBEAT_SECONDS
+                    log.info("heartbeat", **self.heard.heartbeat())
+            for half in self.halves.values():
+                half.kill()
+        return self.exit_code
+
+    # ------------------------------------------------------------------ what happens
+
+    def _hear(self, half: Half) -> None:
+        for message in half.hear():
+            if isinstance(message, Ended):
+                self._ended(half, message)
+            else:
+                self._event(half, message)
+
+    def _event(self, half: Half, message: dict[str, Any]) -> None:
+        heard = self.heard
+        match message["event"]:
+            case "root":
+                if "apply" not in self.halves or heard.applied >= 0:
+                    half.tell("encoder", {"do": "go"})
+            case "planned":
+                half.was_ready = True
+                heard.planned(message)
+            case "claimed":
+                half.was_ready = True
+                heard.claimed(message)
+                if "capture" in self.halves:
+                    self.halves["capture"].tell("encoder", {"do": "go"})
+            case "streaming":
+                half.tell("reader", {"do": "ask", "on": self._has_goal})
+            case "sealed":
+                heard.sealed_batch(message, counts="apply" not in self.halves)
+                if "apply" in self.halves:
+                    self.halves["apply"].tell("apply", {"do": "look"})
+            case "confirmed":
+                heard.confirmed, heard.confirmed_batch = LSN.parse(message["lsn"]), message["batch"]
+            case "loaded":
+                heard.loaded_batch(message)
+            case "tables":
+                heard.count_tables(message)
+            case "slot":
+                heard.retained_bytes = message["retained_bytes"]
+        log.debug(message["event"], half=half.name, **{k: v for k, v in message.items() if k not in ("event", "tables")})
+
+    def _ended(self, half: Half, ended: Ended) -> None:
+        """Retry or stop: the classifier has decided; a process that a signal ended is started again."""
+        verdict = ended.verdict
+        if verdict is None and (self.draining_since is not None) and ended.signal is None:
+            return
+        if verdict is not None and (not verdict["retry"] or not half.was_ready):
+            self.failure = dict(verdict)
+            self.exit_code = int(verdict["exit_code"])
+            return
+        if self.draining_since is not None:
+            return
+        seconds = half.back_off()
+        log.warning(
+            "restarting",
+            half=half.name,
+            role=ended.role,
+            reason=verdict["message"] if verdict is not None else f"ended by signal {ended.signal}",
+            seconds=round(seconds, 1),
+        )
+
+    @property
+    def _has_goal(self) -> bool:
+        return self.until_caught_up or self.until_lsn is not None
+
+    def _step(self) -> None:
+        now = time.monotonic()
+        for half in self.halves.values():
+            if half.restart_at is not None and now >= half.restart_at and self.draining_since is None:
+                half.start()
+        if self.draining_since is not None:
+            self._step_draining(now)
+        elif self._has_goal and self._reached():
+            log.debug("goal_reached", lsn=str(self.heard.lsn))
+            self._drain()
+
+    def _reached(self) -> bool:
+        heard = self.heard
+        if "capture" in self.halves:
+            target = self.until_lsn if self.until_lsn is not None else heard.target
+            if self.goal_batch is None and target is not None and heard.confirmed >= target:
+                self.goal_batch = heard.confirmed_batch
+            if self.goal_batch is None:
+                return False
+            return "apply" not in self.halves or heard.applied >= self.goal_batch
+        if self.until_lsn is not None:
+            return heard.lsn >= self.until_lsn
+        return heard.tail_at_start is not None and heard.applied >= heard.tail_at_start
+
+    # ------------------------------------------------------------------ the end
+
+    def _take_signals(self, wakeup: int) -> None:
+        try:
+            received = os.read(wakeup, 64)
+        except BlockingIOError:
+            return
+        for number in received:
+            self.signals.append(number)
+            if len(self.signals) > 1:
+                log.warning("stopping_at_once")
+                self.exit_code = 128 + self.signals[0]
+                return
+            log.info("draining", signal=signal.Signals(number).name)
+            self._drain()
+
+    def _drain(self) -> None:
+        self.draining_since = time.monotonic()
+        for half in self.halves.values():
+            half.restart_at = None
+        if "capture" in self.halves:
+            self.halves["capture"].tell("reader", {"do": "drain"})
+        elif "apply" in self.halves:
+            self.halves["apply"].tell("apply", {"do": "drain"})
+
+    def _step_draining(self, now: float) -> None:
+        """Capture first; then apply has all that will come."""
+        since = self.draining_since or now
+        capture, apply = self.halves.get("capture"), self.halves.get("apply")
+        if capture is not None and capture.running and now - since > _DRAIN_SECONDS_MAX / 2:
+            log.warning("drain_ended_early", half="capture", reason="the deadline has passed; nothing is lost")
+            capture.kill()
+        if capture is None or not capture.running:
+            if apply is not None and apply.running:
+                apply.tell("apply", {"do": "drain"})
+                if now - since > _DRAIN_SECONDS_MAX:
+                    log.warning("drain_ended_early", half="apply", reason="the deadline has passed; nothing is lost")
+                    apply.kill()
+            else:
+                self.exit_code = 128 + self.signals[0] if self.signals else 0
+
+
+@contextmanager
+def _signals() -> Iterator[int]:
+    """A descriptor that tells of SIGINT and SIGTERM by their numbers."""
+    read, write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    earlier = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGINT, signal.SIGTERM)}
+    earlier_wakeup = signal.set_wakeup_fd(write, warn_on_full_buffer=False)
+    try:
+        yield read
+    finally:
+        signal.set_wakeup_fd(earlier_wakeup)
+        for number, handler in earlier.items():
+            signal.signal(number, handler)
+        os.close(read)
+        os.close(write)
+
+
+def run(
+    settings: Settings,
+    *,
+    halves: frozenset[str],
+    until_caught_up: bool = False,
+    until_lsn: LSN | None = None,
+    json: bool = False,
+) -> int:
+    """Run `capture`, `apply` or both. Returns the exit code; prints the error's words, and with `json` one last line."""
+    supervisor = Supervisor(settings, halves, until_caught_up=until_caught_up, until_lsn=until_lsn)
+    code = supervisor.run()
+    if supervisor.failure is not None:
+        log.error(
+            "stopped",
+            error=supervisor.failure["kind"],
+            reason=supervisor.failure["message"],
+            remedy=supervisor.failure["remedy"],
+            exit_code=code,
+        )
+    if json:
+        import json as encoder
+
+        click.echo(encoder.dumps(supervisor.heard.summary()))
+    return code
