@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import tempfile
+import weakref
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -24,7 +26,7 @@ class Journal:
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        self._cache: tempfile.TemporaryDirectory[str] | None = None
+        self._cache: str | None = None
 
     # --- Identity
 
@@ -141,8 +143,9 @@ class Journal:
 
     def _copy_locally(self, file: DataFile) -> Path:
         if self._cache is None:
-            self._cache = tempfile.TemporaryDirectory(prefix="re_dms-journal-")
-        path = Path(self._cache.name, file.key.replace("/", "-"))
+            self._cache = tempfile.mkdtemp(prefix="re_dms-journal-")
+            weakref.finalize(self, shutil.rmtree, self._cache, ignore_errors=True)
+        path = Path(self._cache, file.key.replace("/", "-"))
         try:
             path.write_bytes(self.store.get(file.key))
         except ObjectMissing:
