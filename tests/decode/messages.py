@@ -108,9 +108,18 @@ def copy_tuple(row: Sequence[str | bytes | None]) -> bytes:
 
 
 def table(
-    oid: int, columns: int = 2, *, key: Sequence[int] = (1,), identity: str = "d", name: str = "", step: int = 1
+    oid: int,
+    columns: int = 2,
+    *,
+    key: Sequence[int] = (1,),
+    identity: str = "d",
+    name: str = "",
+    step: int = 1,
+    columns_named: Sequence[str] = (),
 ) -> Relation:
     """A table with text columns c1, c2 … `step` leaves gaps between the attnums, as dropped columns do."""
+    attnums = [1 + step * at for at in range(columns)]
+    names = columns_named or [f"c{attnum}" for attnum in attnums]
     kind = KeyKind.KEYED if key else KeyKind.COUNTED if identity == "f" else KeyKind.APPEND
     return Relation(
         oid=oid,
@@ -119,7 +128,7 @@ def table(
         identity=identity,
         key_kind=kind,
         key=tuple(key),
-        columns=tuple(Column(attnum=1 + step * i, name=f"c{1 + step * i}", type=TEXT) for i in range(columns)),
+        columns=tuple(Column(attnum=a, name=n, type=TEXT) for a, n in zip(attnums, names, strict=True)),
     )
 
 
@@ -156,7 +165,13 @@ def _old(key: Row | None, old: Row | None) -> bytes:
 def _load(rows: int, of: Relation) -> list[bytes]:
     messages = [w(begin(100)), w(relation(of), 0)]
     for i in range(rows):
-        row: list[Value] = [str(i % (rows // 2)), "paid", f"{i}.25", "2026-11-22 14:37:58.28201+00", '{"k": 1, "t": ["a"]}']
+        row: list[Value] = [
+            str(i % (rows // 2)),
+            "paid",
+            f"{i}.25",
+            "2026-11-22 14:37:58.28201+00",
+            '{"k": 1, "t": ["a"]}',
+        ]
         row += ["t", None, f'note {i}, with "quotes", commas', str(i % 10), "x" * (i % 40)]
         messages.append(w(insert(of.oid, row) if i % 3 else update(of.oid, row)))
     return [*messages, w(commit(100))]

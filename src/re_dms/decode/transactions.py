@@ -73,6 +73,7 @@ def read_transactions(frames: Frames, tags: npt.NDArray[np.uint8], carried: Open
     # Begin and Commit take turns; the first is a Commit when a transaction came over.
     turn: Bits = (np.arange(len(markers)) + (carried is not None)) % 2 == 0
     wrong = is_begin[markers] != turn
+    wrong &= np.cumsum(wrong) == 1  # the first only: it puts the others out of turn
     frames.refuse(markers, wrong & turn, HEADER, "a Commit without its Begin")
     frames.refuse(markers, wrong, HEADER, "a Begin inside of a transaction")
     begun, ended = markers[turn], markers[~turn]

@@ -87,19 +87,20 @@ class Cursor:
 
     def byte(self) -> npt.NDArray[np.uint8]:
         """The next byte of each message."""
-        self._refuse(self.at >= self._ends, "the message ends before its tuple")
+        self._refuse(self.at >= self._ends, "the message ends inside of a tuple")
         found = self.frames.bytes[self.at]
         self.at = self.at + 1
         return found
 
     def open(self, columns: int) -> None:
         """Step into a tuple, which must have this many columns."""
-        self._refuse(self.at + 2 > self._ends, "the message ends before its tuple")
+        self._refuse(self.at + 2 > self._ends, "the message ends inside of a tuple")
         self._refuse(self.frames.read(self.at, _COUNT) != columns, f"a tuple of other than {columns} columns")
         self.at = self.at + 2
 
     def cells(self, *, unsent: bool) -> Cells:
         """The next column of the tuples. `unsent`: whether TOAST may be unsent here (never in old tuples or copies)."""
+        self._refuse(self.at >= self._ends, "the message ends inside of a tuple")
         cells, following, unknown = self._read(self.frames, self.at)
         if cells.unsent is not None and not unsent:
             self._refuse(cells.unsent, "unsent TOAST where a value must be")
