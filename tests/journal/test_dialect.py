@@ -101,23 +101,21 @@ def test_arrays_of_a_type_hold_what_postgres_says(
 ) -> None:
     database.execute("create type mood as enum ('fine', 'not so, fine', 'NULL')")
     database.execute("create type pair as (a int, b text)")
-    # Read again as text[], the literal gives every element as its type prints it (a cast would trim a bpchar); a box[]
-    # has another delimiter.
-    texts_of = "v::text[]" if name == "box" else "v::text::text[]"
+    # Read again as text[], the literal gives every element as its type prints it (a cast would trim a bpchar; psycopg
+    # cannot load an infinite date). A box[] has another delimiter.
+    elements = {Kind.BOOL: "v"}.get(element, "v::text[]" if name == "box" else "v::text::text[]")
     with database.connect() as connection:
         connection.execute("set intervalstyle = postgres; set timezone = utc")
         for value in values:
-            query = f"select v::text, {texts_of}, v, '{name}[]'::regtype::oid from (select {value}::{name}[] v) x"
+            query = f"select v::text, {elements}, '{name}[]'::regtype::oid from (select {value}::{name}[] v) x"
             row = connection.execute(query).fetchone()
             assert row is not None
-            literal, texts, loaded, oid = row
+            literal, expected, oid = row
             (found,) = (decoded(text) for text in encoded([literal], element, int(oid)))
             if element in NUMBERS:
-                assert comparable(found) == comparable(numbers(texts))
-            elif element is Kind.BOOL:
-                assert found == loaded
+                assert comparable(found) == comparable(numbers(expected))
             else:
-                assert found == texts
+                assert found == expected
 
 
 def numbers(texts: Any) -> Any:
