@@ -73,6 +73,8 @@ class Source:
         self.relation = relation
         self.rows: list[Row] = [dict(row) for row in rows]
         self.events: list[Event] = []
+        self.statements: list[tuple[Row, Row]] = []
+        """Per event the row before (empty for an insert) and what was assigned."""
 
     def key(self, row: Row) -> Key:
         return tuple(row[attnum] for attnum in self.relation.key)
@@ -87,11 +89,13 @@ class Source:
     def insert(self, row: Row) -> Row:
         row = dict(row)
         self.rows.append(row)
+        self.statements.append(({}, dict(row)))
         self.events.append(Event(op="I", new=dict(row)))
         return row
 
     def update(self, row: Row, assigned: Row) -> None:
         before = dict(row)
+        self.statements.append((before, dict(assigned)))
         row.update(assigned)
         new = {a: v for a, v in row.items() if a in assigned or not (v or "").startswith(BIG)}
         kind, old = "", {}
@@ -103,6 +107,7 @@ class Source:
 
     def delete(self, row: Row) -> None:
         self.rows = [other for other in self.rows if other is not row]
+        self.statements.append((dict(row), {}))
         whole = self.relation.identity == "f"
         old = dict(row) if whole else {a: row[a] for a in self.relation.key}
         self.events.append(Event(op="D", kind="O" if whole else "K", old=old))
@@ -145,6 +150,7 @@ class Chance:
         source, rnd = self.source, self.rnd
         statement = rnd.choice(
             [
+                self.inserting,
                 self.inserting,
                 self.updating,
                 self.updating,

@@ -143,6 +143,19 @@ def test_under_full_identity_the_old_row_has_what_was_not_sent() -> None:
     assert state == {("a",): None, ("b",): (None, row("b", "t"))}
 
 
+def test_an_old_key_tells_nothing_of_other_columns_even_beside_whole_old_rows() -> None:
+    events = [
+        Event(op="U", kind="O", old=row("a"), new={1: "a", 3: "t"}),
+        Event(op="U", kind="K", old={1: "b"}, new={1: "c", 3: "t"}),
+    ]
+    state = read(TABLE, fold(TABLE, frame_of(TABLE, events)))
+    assert state == {
+        ("a",): (None, row("a", "t")),
+        ("b",): None,
+        ("c",): (("b",), {1: "c", 3: "t", 4: UNSENT}),
+    }
+
+
 def test_a_toasted_key_column_is_taken_from_the_old_key_and_is_no_key_change() -> None:
     start: list[Row] = [{1: "a", 3: f"{BIG}key", 4: "s", 5: LARGE}]
     key = (f"{BIG}key", "a")
@@ -261,8 +274,9 @@ def test_an_insert_with_unsent_values_stands_on_the_row_of_its_own_key() -> None
         [Event(op="D", kind="K", old={1: "secret"})],
         [Event(op="U", kind="K", old={1: "secret"}, new=row("b"))],
         [Event(op="I", new=row("secret")), Event(op="D", kind="K", old={1: "secret"})],
+        [Event(op="U", new=row("secret")), Event(op="U", kind="K", old={1: "secret"}, new={1: "b", 3: "s"})],
     ],
-    ids=["deleted", "moved away", "inserted and deleted"],
+    ids=["deleted", "moved away", "inserted and deleted", "moved away with an unsent value"],
 )
 @pytest.mark.parametrize(
     "event",
@@ -336,6 +350,15 @@ def test_counted_rows_fold_to_net_counts_and_zero_vanishes() -> None:
     assert out.frame.rows() == [("X", "2", "a", None), ("X", "1", None, None), ("I", "2", "c", LARGE)]
     assert out.ops == {"I": 1, "X": 2}
     assert out.counts == Counts(inserts=2, updates=2, deletes=3)
+
+
+def test_counted_rows_come_in_the_order_of_their_last_change() -> None:
+    source = Source(COUNTED)
+    for n in range(2000):
+        source.insert({1: str(n * 7919 % 1009), 3: None})
+    out = fold(COUNTED, frame_of(COUNTED, source.events))
+    last = {event.new[1]: n for n, event in enumerate(source.events)}
+    assert out.frame["c1"].to_list() == sorted(last, key=lambda value: last[value])
 
 
 # ------------------------------------------------------------------------------------------------ the form

@@ -27,7 +27,7 @@ Flags = npt.NDArray[np.bool_]
 class Said:
     """Where the last rows' values stand, one entry a last row.
 
-    `rows`: per attnum the rows whose value it is (a row that nobody completed points at itself, where it is NULL).
+    `rows`: per attnum the rows whose value it is (for an unsent one a row where it is NULL).
     `mask`: still unsent attnums joined by commas, NULL for whole rows and deletes; None when every row is whole.
     `origins`: `f` columns, filled where the mask is.
     """
@@ -80,7 +80,7 @@ def follow(relation: Relation, events: Events, steps: pl.DataFrame, rows: Positi
             )
         open_ = silent[end]
         sources[attnum] = rows.copy()
-        sources[attnum][need] = np.where(open_, rows[need], chains.row[end])
+        sources[attnum][need] = chains.row[end]
         missing[attnum] = np.zeros(len(rows), dtype=np.bool_)
         missing[attnum][need] = open_
         # All columns of a row that nobody said lead to the same step: the first that the segment knows of it.

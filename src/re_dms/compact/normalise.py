@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from re_dms.compact.folded import DELETE, UPDATE, column_names, copy_again, new, old, unsent
+from re_dms.compact.folded import DELETE, column_names, copy_again, new, old, unsent
 from re_dms.errors import SourceError
 from re_dms.schema import KeyKind, Relation
 
@@ -72,9 +72,10 @@ def normalise(relation: Relation, frame: pl.DataFrame) -> Events:
 
 
 def _moved(relation: Relation, frame: pl.DataFrame) -> pl.Series | None:
+    # An insert has no old tuple, and a delete's key columns are the old tuple's by now: only updates can differ.
     # `K` does not mean that the key changed (a TOASTed key is always sent with it), nor does `O`: the values decide.
     if any(old(attnum) not in frame.columns for attnum in relation.key):
         return None
     differs = pl.any_horizontal(pl.col(old(attnum)).ne_missing(pl.col(new(attnum))) for attnum in relation.key)
-    moved = frame.select(moved=(pl.col("op") == UPDATE) & (pl.col("old") != 0) & differs)["moved"]
+    moved = frame.select(moved=(pl.col("old") != 0) & differs)["moved"]
     return moved if moved.any() else None
