@@ -6,7 +6,7 @@ Source: https://www.postgresql.org/docs/current/protocol-logicalrep-message-form
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
 from typing import Final, TypeVar
@@ -74,8 +74,19 @@ class _Barrier:
     truncate: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Version:
+    """A Relation message, in force from message `at` on (-1: since an earlier buffer), and what it was resolved to."""
+
+    at: int
+    wire: WireRelation
+    relation: Relation | None = None
+    resolved: bool = False
+
+
 _ROWS: Final = b"IUD"
-_IN_TRANSACTION: Final = _ROWS + b"TRYO"
+_IN_TRANSACTION: Final = _ROWS + b"TO"
+_ANYWHERE: Final = b"RYM"  # relations and types of transactions that the reader skipped stand between two others
 _ROW_MIN: Final = HEADER + 8  # tag, OID, kind of tuple, count of columns
 _OID: Final = np.dtype(">u4")
 _NOTHING: Final = np.empty(0, dtype=np.int64)
@@ -88,7 +99,7 @@ def _table_of(tags: bytes) -> npt.NDArray[np.bool_]:
     return table
 
 
-_IS_KNOWN: Final = _table_of(_IN_TRANSACTION + b"BCM")
+_IS_KNOWN: Final = _table_of(_IN_TRANSACTION + _ANYWHERE + b"BC")
 _IS_ROW: Final = _table_of(_ROWS)
 _IS_IN_TRANSACTION: Final = _table_of(_IN_TRANSACTION)
 
@@ -97,13 +108,15 @@ class PgOutputDecoder:
     """Decodes the buffers of one stream (proto_version 1, text format), in the order in which they were received.
 
     Between buffers it keeps each table's version and the transaction that is still open. A change of version that
-    `resolve` finds different (`!=`) and a TRUNCATE are barriers: they end a segment of that table alone.
+    `resolve` finds different (`!=`) and a TRUNCATE are barriers: they end a segment of that table alone. A version that
+    no row of ours belongs to (of a transaction that is in the journal or in the copy already) is never resolved: the
+    catalog may have gone on since.
     After an error the decoder is as it was before that buffer.
     """
 
     def __init__(self, resolve: Resolve) -> None:
         self._resolve = resolve
-        self._relations: dict[int, Relation | None] = {}
+        self._announced: dict[int, _Version] = {}
         self._open: OpenTransaction | None = None
 
     def decode(self, frames: Frames, skip_before: Mapping[int, LSN]) -> Decoded:
@@ -111,7 +124,7 @@ class PgOutputDecoder:
 
         `skip_before`: by OID, rows and TRUNCATEs of transactions whose Begin has a final LSN before it are dropped (they
         are in the copy). Tables that `resolve` gives as None are dropped without a word. `resolve` is called once, with
-        all Relation messages of the buffer; not at all when there are none.
+        the Relation messages that kept rows belong to, in stream order; not at all when there are none.
         Raises DecodeError, with the byte and the LSN, for all that is unknown, short, too long or out of order.
         """
         tags = _tags(frames)
@@ -120,52 +133,77 @@ class PgOutputDecoder:
         for tag, check in IGNORED.items():
             for index in np.flatnonzero(tags == tag).tolist():
                 _read(frames, index, check)
-        versions = self._versions(frames, tags, transactions)
+        announced = self._announcements(frames, tags, transactions)
         rows, truncates = _rows(frames, tags), _truncates(frames, tags)
-        tables: list[tuple[int, tuple[TableEvents, ...]]] = []
+        kept: dict[int, tuple[Offsets, Offsets]] = {}
         for oid in sorted(rows.keys() | truncates.keys()):
             mine, emptied = rows.get(oid, _NOTHING), truncates.get(oid, _NOTHING)
-            barriers = versions.get(oid) or self._known(oid)
-            _require_relation(frames, mine, emptied, barriers)
+            _require_relation(frames, mine, emptied, announced.get(oid, []))
             if oid in skip_before:
                 since = np.uint64(skip_before[oid])
                 mine = mine[transactions.final_lsns(mine) >= since]
                 emptied = emptied[transactions.final_lsns(emptied) >= since]
-            barriers = [*barriers, *(_Barrier(at=at, relation=None, truncate=True) for at in emptied.tolist())]
+            kept[oid] = mine, emptied
+        versions = self._resolved(announced, kept)
+        tables: list[tuple[int, tuple[TableEvents, ...]]] = []
+        for oid, (mine, emptied) in kept.items():
+            barriers = _changes(versions.get(oid, []))
+            barriers += (_Barrier(at=at, relation=None, truncate=True) for at in emptied.tolist())
             events = tuple(_segments(frames, tags, mine, barriers))
             if events:
                 tables.append((oid, events))
-        self._relations |= {oid: changes[-1].relation for oid, changes in versions.items()}
+        last = {oid: (versions.get(oid) or listed)[-1] for oid, listed in announced.items()}
+        last |= {oid: listed[-1] for oid, listed in announced.items() if listed[-1].at > last[oid].at}
+        self._announced |= {oid: replace(version, at=-1) for oid, version in last.items()}
         self._open = transactions.open
         return Decoded(tables=tuple(tables), commits=transactions.commits, messages=len(frames))
 
-    def _known(self, oid: int) -> list[_Barrier]:
-        """The version that the buffers before left, as if it stood before the first message."""
-        return [_Barrier(at=-1, relation=self._relations[oid])] if oid in self._relations else []
-
-    def _versions(
+    def _announcements(
         self, frames: Frames, tags: npt.NDArray[np.uint8], transactions: Transactions
-    ) -> dict[int, list[_Barrier]]:
-        """By OID, for the tables that a Relation message names: the versions from the buffer's start on, each different
-        from the one before it."""
+    ) -> dict[int, list[_Version]]:
+        """By OID, the versions in force from the buffer's start on, in stream order."""
+        announced = {oid: [version] for oid, version in self._announced.items()}
         messages = np.flatnonzero(tags == ord("R"))
-        if not messages.size:
-            return {}
-        wires = [
-            _read(frames, at, partial(read_relation, lsn=LSN(lsn)))
-            for at, lsn in zip(messages.tolist(), transactions.final_lsns(messages).tolist(), strict=True)
-        ]
-        resolved = self._resolve(wires)
-        if len(resolved) != len(wires):
-            raise InvariantError(f"{len(wires)} Relation messages were resolved to {len(resolved)} relations")
-        versions: dict[int, list[_Barrier]] = {}
-        for at, wire, relation in zip(messages.tolist(), wires, resolved, strict=True):
-            if relation is not None and not _fits(relation, wire):
-                raise InvariantError(f"{wire.schema}.{wire.name} was resolved to a relation with other columns")
-            known = versions.setdefault(wire.oid, self._known(wire.oid))
-            if not known or known[-1].relation != relation:
-                known.append(_Barrier(at=at, relation=relation))
-        return versions
+        for at, lsn in zip(messages.tolist(), transactions.final_lsns_near(messages).tolist(), strict=True):
+            wire = _read(frames, at, partial(read_relation, lsn=LSN(lsn)))
+            announced.setdefault(wire.oid, []).append(_Version(at=at, wire=wire))
+        return announced
+
+    def _resolved(
+        self, announced: Mapping[int, Sequence[_Version]], kept: Mapping[int, tuple[Offsets, Offsets]]
+    ) -> dict[int, list[_Version]]:
+        """By OID, the versions that kept messages belong to, resolved."""
+        used: dict[int, list[_Version]] = {}
+        for oid, messages in kept.items():
+            listed = announced.get(oid, [])
+            starts = [version.at for version in listed]
+            owners = np.unique(np.searchsorted(starts, np.concatenate(messages), side="right") - 1)
+            used[oid] = [listed[owner] for owner in owners.tolist()]
+        asked = sorted(
+            (version for listed in used.values() for version in listed if not version.resolved),
+            key=lambda version: version.at,
+        )
+        if not asked:
+            return used
+        answers = self._resolve([version.wire for version in asked])
+        if len(answers) != len(asked):
+            raise InvariantError(f"{len(asked)} Relation messages were resolved to {len(answers)} relations")
+        found: dict[tuple[int, int], _Version] = {}
+        for version, relation in zip(asked, answers, strict=True):
+            if relation is not None and not _fits(relation, version.wire):
+                name = f"{version.wire.schema}.{version.wire.name}"
+                raise InvariantError(f"{name} was resolved to a relation with other columns")
+            found[version.wire.oid, version.at] = replace(version, relation=relation, resolved=True)
+        return {oid: [found.get((oid, version.at), version) for version in listed] for oid, listed in used.items()}
+
+
+def _changes(versions: Sequence[_Version]) -> list[_Barrier]:
+    """A barrier for each version that differs from the one before it."""
+    barriers: list[_Barrier] = []
+    for version in versions:
+        if not barriers or barriers[-1].relation != version.relation:
+            barriers.append(_Barrier(at=version.at, relation=version.relation))
+    return barriers
 
 
 def _fits(relation: Relation, wire: WireRelation) -> bool:
@@ -212,8 +250,8 @@ def _truncates(frames: Frames, tags: npt.NDArray[np.uint8]) -> dict[int, Offsets
     return {oid: np.array(messages, dtype=np.int64) for oid, messages in found.items()}
 
 
-def _require_relation(frames: Frames, rows: Offsets, truncates: Offsets, barriers: Sequence[_Barrier]) -> None:
-    known_from = barriers[0].at if barriers else len(frames)
+def _require_relation(frames: Frames, rows: Offsets, truncates: Offsets, listed: Sequence[_Version]) -> None:
+    known_from = listed[0].at if listed else len(frames)
     for messages in (rows, truncates):
         frames.refuse(messages, messages < known_from, HEADER + 1, "a table whose Relation message never came")
 

@@ -62,6 +62,12 @@ class Transactions:
         """The final LSN of the transaction of each message; each is inside of one."""
         return self.final_lsn[(np.searchsorted(self._markers, messages) + self._carried - 1) // 2]
 
+    def final_lsns_near(self, messages: Offsets) -> npt.NDArray[np.uint64]:
+        """As `final_lsns`; for a message between two transactions the one before it, or 0/0 when there is none."""
+        if not len(self.final_lsn):
+            return np.zeros(len(messages), dtype=np.uint64)
+        return self.final_lsn[np.maximum((np.searchsorted(self._markers, messages) + self._carried - 1) // 2, 0)]
+
 
 def read_transactions(frames: Frames, tags: npt.NDArray[np.uint8], carried: OpenTransaction | None) -> Transactions:
     """Pair the buffer's Begins and Commits. `carried` is the transaction that the buffers before left open.

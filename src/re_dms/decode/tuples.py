@@ -20,7 +20,7 @@ import polars as pl
 import pyarrow as pa
 
 from re_dms.decode.frames import Bits, Frames, Offsets
-from re_dms.errors import DecodeError, InvariantError
+from re_dms.errors import DecodeError
 
 TEXT, NULL, UNSENT = ord("t"), ord("n"), ord("u")
 ENCODING_REMEDY: Final = "a database in SQL_ASCII can hold such bytes: mend the value at the source"
@@ -159,12 +159,11 @@ class Columns:
     def __init__(self, frames: Frames, rows: int) -> None:
         self._rows = rows
         self._owner = pa.py_buffer(frames.bytes)
-        self._text: dict[str, pa.Array] = {}
-        self._plain: dict[str, pl.Series] = {}
+        self._columns: list[pl.Series] = []
 
     def add(self, name: str, values: npt.NDArray[Any], dtype: Any) -> None:
         """A column of numbers or flags."""
-        self._plain[name] = pl.Series(name, values, dtype=dtype)
+        self._columns.append(pl.Series(name, values, dtype=dtype))
 
     def add_text(self, name: str, cells: Cells, chosen: Bits) -> None:
         """A column of texts: `cells` are those of the `chosen` rows, all others are NULL."""
@@ -173,7 +172,7 @@ class Columns:
             view, present = _spread(view, chosen), _spread(present, chosen)
         validity = None if present.all() else pa.py_buffer(np.packbits(present, bitorder="little"))
         buffers = [validity, pa.py_buffer(view), self._owner]
-        self._text[name] = pa.Array.from_buffers(pa.binary_view(), self._rows, buffers)
+        self._columns.append(pl.Series(name, pa.Array.from_buffers(pa.binary_view(), self._rows, buffers)))
 
     def add_flags(self, name: str, flags: Bits, chosen: Bits) -> None:
         """A column of booleans: `flags` are those of the `chosen` rows, all others are False."""
@@ -181,15 +180,18 @@ class Columns:
 
     def frame(self, refuse: Callable[[str, int], DecodeError]) -> pl.DataFrame:
         """The frame. Texts that are not UTF-8 raise `refuse(column name, row)`."""
-        raw = pl.from_arrow(pa.table(self._text))
-        if not isinstance(raw, pl.DataFrame):
-            raise InvariantError("polars made no frame of an Arrow table")
-        try:
-            # Only this cast checks UTF-8: an import as string_view would let bad bytes through to a later panic.
-            text = raw.cast(pl.String) if self._text else raw
-        except pl.exceptions.ComputeError as error:
-            raise _bad_text(raw, refuse) from error
-        return pl.DataFrame([*self._plain.values(), *text.get_columns()])
+        return pl.DataFrame(
+            [_as_text(column, refuse) if column.dtype == pl.Binary else column for column in self._columns]
+        )
+
+
+def _as_text(raw: pl.Series, refuse: Callable[[str, int], DecodeError]) -> pl.Series:
+    try:
+        # Only this cast checks UTF-8: an import as string_view would let bad bytes through to a later panic. Column by
+        # column: a cast of the whole frame starts the query engine, which costs more than all the rest of a small frame.
+        return raw.cast(pl.String)
+    except pl.exceptions.ComputeError as error:
+        raise refuse(raw.name, _bad_row(raw)) from error
 
 
 def _views(cells: Cells) -> npt.NDArray[Any]:
@@ -212,25 +214,14 @@ def _spread(values: npt.NDArray[Any], chosen: Bits) -> npt.NDArray[Any]:
     return spread
 
 
-def _bad_text(raw: pl.DataFrame, refuse: Callable[[str, int], DecodeError]) -> Exception:
-    """The refusal of the first row, in the first column, that is not UTF-8; found by halving."""
-    for column in raw.get_columns():
-        if _is_text(column):
-            continue
-        first, last = 0, len(column)
-        while last - first > 1:
-            middle = (first + last) // 2
-            if _is_text(column.slice(first, middle - first)):
-                first = middle
-            else:
-                last = middle
-        return refuse(column.name, first)
-    return InvariantError("polars refused texts as UTF-8 that it takes one by one")
-
-
-def _is_text(column: pl.Series) -> bool:
-    try:
-        column.cast(pl.String)
-    except pl.exceptions.ComputeError:
-        return False
-    return True
+def _bad_row(raw: pl.Series) -> int:
+    """The first row that is not UTF-8, found by halving; there is one."""
+    first, last = 0, len(raw)
+    while last - first > 1:
+        middle = (first + last) // 2
+        try:
+            raw.slice(first, middle - first).cast(pl.String)
+            first = middle
+        except pl.exceptions.ComputeError:
+            last = middle
+    return first

@@ -73,9 +73,7 @@ class Apply:
         self.epoch = self.warehouse.claim(root, not fresh, self.owner)
         recorded = self.journal.name_warehouse(mine)
         if recorded.warehouse_id != mine.warehouse_id:
-            raise ChangesMissing(
-                f"the journal feeds another warehouse ({recorded.url}), not this one", remedy=RESET
-            )
+            raise ChangesMissing(f"the journal feeds another warehouse ({recorded.url}), not this one", remedy=RESET)
         watermark = self.warehouse.watermark(root.journal_id)
         tail = self.journal.tail()
         self.number = 0 if watermark is None else watermark.batch

@@ -121,9 +121,7 @@ class Batch:
         self._files += 1
         self.bytes += len(data)
         self._waiting.append((name, data))
-        return written.data_file(
-            key=keys.data_key(self.number, self.writer, name), odd=odd_counts(rows, relation)
-        )
+        return written.data_file(key=keys.data_key(self.number, self.writer, name), odd=odd_counts(rows, relation))
 
     def _put(self) -> None:
         if self._waiting:

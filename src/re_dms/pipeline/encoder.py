@@ -9,10 +9,11 @@ from __future__ import annotations
 import os
 import time
 import uuid
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import structlog
+from pydantic import TypeAdapter
 
 from re_dms.decode.copy import decode_copy
 from re_dms.decode.frames import Frames
@@ -29,13 +30,16 @@ from re_dms.pipeline.child import Surroundings
 from re_dms.pipeline.plan import Plan, identify_journal, identify_source, plan_capture
 from re_dms.pipeline.relations import Relations
 from re_dms.pipeline.ring import BUFFERS
+from re_dms.schema import Relation
 from re_dms.settings import SourceSettings
-from re_dms.source.catalog import describe, relation_from_catalog
+from re_dms.source.catalog import describe
 from re_dms.source.connection import connect
-from re_dms.source.export import copy_statement
+from re_dms.source.export import under_snapshot
 from re_dms.source.publication import PublishedTable
+from re_dms.source.relations import relation_from_catalog
 
 log = structlog.get_logger()
+_RELATION: Final = TypeAdapter(Relation)
 
 
 class Encoder:
@@ -63,7 +67,7 @@ class Encoder:
         self.dropped = plan.dropped
         tail = self.journal.tail()
         self.registry = None if tail is None else tail.registry
-        self.relations = Relations(self.sql, plan.tables, plan.ignored)
+        self.relations = Relations(self.sql, self.source, self.settings.name, plan.tables)
         self.control.send({"event": "planned", "position": str(plan.position_at_start), "batch": plan.number})
         if plan.to_copy:
             self._copy(plan.to_copy)
@@ -152,16 +156,24 @@ class Encoder:
     def _copy(self, tables: tuple[PublishedTable, ...]) -> None:
         """Copy tables under one temporary snapshot, small ones together in a batch (protocol line 16)."""
         self.reader.send({"do": "snapshot"})
-        position = LSN.parse(self._next()["position"])
-        described = describe(self.sql, [table.oid for table in tables])
+        taken = self._next()
+        position = LSN.parse(taken["position"])
+        with under_snapshot(self.sql, taken["snapshot"]):
+            described = describe(self.sql, [table.oid for table in tables])
         log.info("copy_started", tables=len(tables), snapshot=str(position))
         copied: list[int] = []
         for number, table in enumerate(tables):
             if table.oid not in described:
                 raise SourceError(f"table {table.schema}.{table.name} was dropped while it was about to be copied")
-            relation = relation_from_catalog(described[table.oid])
-            statement = copy_statement(relation, table.row_filter).as_string(self.sql)
-            self.reader.send({"do": "copy", "oid": table.oid, "statement": statement})
+            relation = relation_from_catalog(described[table.oid], columns=table.columns, generated=table.generated)
+            self.reader.send(
+                {
+                    "do": "copy",
+                    "relation": _RELATION.dump_python(relation, mode="json"),
+                    "partitioned": table.partitioned,
+                    "row_filter": table.row_filter,
+                }
+            )
             batch = self._open_batch()
             ends = False
             while not ends:

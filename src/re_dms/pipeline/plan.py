@@ -30,8 +30,8 @@ RESET = "run `re-dms reset` to copy the tables again"
 class Plan:
     """What capture starts from. `number` and `end` are the journal's tail (0 and the slot's start when there is none).
 
-    `to_copy` are published tables whose rows are not in the journal yet; `ignored` published tables that are not wanted;
-    `dropped` tables that the pipeline no longer carries.
+    `to_copy` are published tables whose rows are not in the journal yet, or that an operator asked for; `dropped` are
+    tables that the pipeline no longer carries.
     """
 
     root: Root
@@ -41,7 +41,6 @@ class Plan:
     last_commit: Commit | None
     tables: dict[int, TableState]
     to_copy: tuple[publications.PublishedTable, ...]
-    ignored: frozenset[int]
     dropped: tuple[int, ...]
     position_at_start: LSN
 
@@ -95,7 +94,7 @@ def plan_capture(
     published = _publication(source, sql, root, fresh=fresh)
     start = _slot(source, sql, journal, known, fresh=fresh)
     state = journal.read_registry(tail.registry).tables if tail is not None else {}
-    wanted = {table.oid: table for table in published.tables}
+    wanted = {table.oid: table for table in published}
     gone = tuple(oid for oid in state if oid not in wanted)
     if gone and not forget:
         names = ", ".join(state[oid].relation.full_name for oid in gone[:5])
@@ -104,7 +103,7 @@ def plan_capture(
             remedy="include them again, or give --forget (their target tables stay as they are)",
         )
     requested = set(journal.copy_requests())
-    to_copy = tuple(t for t in published.tables if t.oid not in state or t.oid in requested)
+    to_copy = tuple(table for table in published if table.oid not in state or table.oid in requested)
     return Plan(
         root=root,
         number=0 if tail is None else tail.number,
@@ -113,7 +112,6 @@ def plan_capture(
         last_commit=None if tail is None else tail.last_commit,
         tables={oid: table for oid, table in state.items() if oid in wanted},
         to_copy=to_copy,
-        ignored=frozenset(published.ignored),
         dropped=gone,
         position_at_start=max(_committed_by_now(sql), start),
     )
@@ -121,12 +119,12 @@ def plan_capture(
 
 def _publication(
     source: SourceSettings, sql: psycopg.Connection, root: Root, *, fresh: bool
-) -> publications.PublicationPlan:
-    plan = publications.plan_publication(sql, source)
+) -> tuple[publications.PublishedTable, ...]:
+    """The tables that the pipeline carries; the publication sends them when this returns."""
+    plan = publications.plan_publication(sql, source, pipeline=root.pipeline)
     if plan.exists:
-        if plan.to_add:
-            publications.add_tables(sql, source.publication, plan.to_add)
-        return plan
+        publications.add_tables(sql, source.publication, plan.to_add)
+        return (*plan.tables, *plan.to_add)
     if not fresh:
         raise ChangesMissing(
             f"publication {source.publication!r} has gone; what was written meanwhile cannot be read", remedy=RESET
@@ -134,7 +132,7 @@ def _publication(
     publications.create_publication(sql, source.publication, plan.tables, pipeline=root.pipeline)
     failpoint("publication.created")
     log.info("publication_created", publication=source.publication, tables=len(plan.tables))
-    return plan
+    return plan.tables
 
 
 def _slot(source: SourceSettings, sql: psycopg.Connection, journal: Journal, known: LSN | None, *, fresh: bool) -> LSN:

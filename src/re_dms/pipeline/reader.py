@@ -18,8 +18,10 @@ from re_dms.failpoints import failpoint
 from re_dms.pipeline.child import Surroundings
 from re_dms.pipeline.ring import Ring
 from re_dms.pipeline.stream import Stream
+from re_dms.schema import Relation
 from re_dms.settings import MIB, SourceSettings
-from re_dms.source.export import copy_rows
+from re_dms.source.connection import Connection, connect
+from re_dms.source.export import iter_copy, under_snapshot
 from re_dms.source.replication import ReplicationConnection
 
 log = structlog.get_logger()
@@ -37,6 +39,7 @@ class Reader:
         self.ring = Ring(surroundings.channels["encoder"], capacity, self.orders.append)
         self.snapshot: ReplicationConnection | None = None
         self.snapshot_name = ""
+        self.copies: Connection | None = None
 
     def run(self) -> None:
         """Carry out the encoder's orders until the stream has drained."""
@@ -62,25 +65,35 @@ class Reader:
         exported = self.snapshot.create_temporary_slot()
         self.snapshot_name = exported.snapshot
         failpoint("copy.snapshot")
-        self.ring.encoder.send({"did": "snapshot", "position": str(exported.position)})
+        self.ring.encoder.send({"did": "snapshot", "position": str(exported.position), "snapshot": exported.snapshot})
 
     def _close_snapshot(self) -> None:
+        if self.copies is not None:
+            self.copies.close()
+            self.copies = None
         if self.snapshot is not None:
             self.snapshot.close()
             self.snapshot = None
 
     def _copy(self, order: dict[str, Any]) -> None:
         """One table, as COPY BINARY tuples; the last part says so even when it is empty."""
-        ring, part = self.ring, {"kind": "copy", "oid": order["oid"]}
-        for row in copy_rows(self.source, order["statement"], self.snapshot_name):
-            if not ring.writer.has_room(len(row)):
-                if ring.writer.lengths:
-                    self._wait_for_room()
-                    ring.ship(part | {"ends": False}, len(ring.writer.lengths))
-                if len(row) > ring.capacity:
-                    ring.ship_oversized(part | {"ends": False}, row)
-                    continue
-            ring.writer.append(row)
+        from pydantic import TypeAdapter
+
+        relation = TypeAdapter(Relation).validate_python(order["relation"])
+        if self.copies is None:
+            self.copies = connect(self.source, purpose="copy")
+        ring, part = self.ring, {"kind": "copy", "oid": relation.oid}
+        with under_snapshot(self.copies, self.snapshot_name):
+            rows = iter_copy(self.copies, relation, partitioned=order["partitioned"], row_filter=order["row_filter"])
+            for row in rows:
+                if not ring.writer.has_room(len(row)):
+                    if ring.writer.lengths:
+                        self._wait_for_room()
+                        ring.ship(part | {"ends": False}, len(ring.writer.lengths))
+                    if len(row) > ring.capacity:
+                        ring.ship_oversized(part | {"ends": False}, row)
+                        continue
+                ring.writer.append(row)
         self._wait_for_room()
         ring.ship(part | {"ends": True}, len(ring.writer.lengths))
         failpoint("copy.streamed")

@@ -15,7 +15,10 @@ from re_dms.errors import SourceError, SourceUnavailable
 from re_dms.lsn import LSN
 from re_dms.manifest import TableState
 from re_dms.schema import Relation
-from re_dms.source.catalog import describe, relation_from_wire
+from re_dms.settings import SourceSettings
+from re_dms.source.catalog import CatalogTable, describe
+from re_dms.source.publication import plan_publication
+from re_dms.source.relations import relation_from_wire
 
 log = structlog.get_logger()
 
@@ -29,9 +32,13 @@ class TablesChanged(SourceError):
 class Relations:
     """All tables that the pipeline carries. `changed` tells that the registry has to be written with the next batch."""
 
-    def __init__(self, sql: psycopg.Connection, tables: dict[int, TableState], ignored: frozenset[int]) -> None:
+    def __init__(
+        self, sql: psycopg.Connection, source: SourceSettings, pipeline: str, tables: dict[int, TableState]
+    ) -> None:
         self._sql = sql
-        self._ignored = ignored
+        self._source = source
+        self._pipeline = pipeline
+        self._ignored: set[int] = set()
         self.tables = tables
         self.changed = False
 
@@ -59,18 +66,26 @@ class Relations:
             raise SourceUnavailable("lost the connection while reading the catalog") from error
         return [self._resolve(wire, described) for wire in wires]
 
-    def _resolve(self, wire: WireRelation, described: dict[int, object]) -> Relation | None:
+    def _resolve(self, wire: WireRelation, described: dict[int, CatalogTable]) -> Relation | None:
         if wire.oid in self._ignored:
             return None
         known = self.tables.get(wire.oid)
         table = described.get(wire.oid)
         if known is None:
-            if table is None:
-                return None  # Made, published, filled and dropped again while we lagged: nothing of it is left.
-            raise TablesChanged(f"table {wire.schema}.{wire.name} joined the publication; starting again to copy it")
+            # What was made, published, filled and dropped again while we lagged has left nothing to carry.
+            if table is not None and self._is_wanted(wire.oid):
+                raise TablesChanged(
+                    f"table {wire.schema}.{wire.name} joined the publication; starting again to copy it"
+                )
+            self._ignored.add(wire.oid)
+            return None
         relation = relation_from_wire(wire, table, known.relation)
         if relation != known.relation:
             log.info("relation_changed", table=relation.full_name, lsn=str(wire.lsn))
             self.tables[wire.oid] = TableState(relation=relation, copied_at=known.copied_at)
             self.changed = True
         return relation
+
+    def _is_wanted(self, oid: int) -> bool:
+        plan = plan_publication(self._sql, self._source, pipeline=self._pipeline)
+        return any(table.oid == oid for table in plan.tables)
