@@ -17,7 +17,7 @@ literals made by a real Postgres; a value that does not fit is an error (`ValueD
 | timestamp, timestamptz              | TIMESTAMP, TIMESTAMP WITH TIME ZONE | BC as above; beyond 294247-01-10 does not fit |
 | uuid                                | UUID           |                                                                |
 | jsonb, arrays                       | JSON           | the text survives                                              |
-| json, json[]                        | VARCHAR        | DuckDB refuses lone surrogates (`"\\ud800"`) that json allows   |
+| json                                | VARCHAR        | DuckDB refuses lone surrogates (`"\\ud800"`) that json allows   |
 | interval, timetz, money, all others | VARCHAR        | DuckDB's intervals and zones are not Postgres's                |
 """
 
@@ -43,6 +43,7 @@ _NATIVE: Final[dict[Kind, str]] = {
     Kind.TIMESTAMPTZ: "TIMESTAMP WITH TIME ZONE",
     Kind.UUID: "UUID",
     Kind.JSONB: "JSON",
+    Kind.ARRAY: "JSON",
 }
 
 
@@ -58,8 +59,6 @@ def duckdb_type(pg: PgType) -> str:
             if precision <= DECIMAL_DIGITS_MAX and 0 <= scale <= precision
             else "VARCHAR"
         )
-    if pg.kind is Kind.ARRAY:
-        return "VARCHAR" if pg.element is Kind.JSON else "JSON"
     return _NATIVE.get(pg.kind, "VARCHAR")
 
 
