@@ -1,0 +1,125 @@
+"""The three durable places of a pipeline, as far as they are configured, and whether somebody is at work in them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+
+from re_dms.errors import ConfigurationError
+from re_dms.journal.journal import Journal
+from re_dms.journal.store import open_store
+from re_dms.manifest import Root
+from re_dms.settings import Settings, SourceSettings
+from re_dms.source.connection import connect
+from re_dms.source.failures import reported
+from re_dms.source.slot import SlotState, held, read_slot
+from re_dms.warehouse.base import WarehouseStatus, open_warehouse
+from re_dms.warehouse.duckdb.connection import opened
+from re_dms.warehouse.duckdb.connection import rows as fetch
+from re_dms.warehouse.duckdb.sql import Target
+from re_dms.warehouse.duckdb.warehouse import DuckDBWarehouse
+
+Connection = psycopg.Connection[Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Places:
+    """Journal and root (None: nothing there yet) are always known; the other two as far as they are configured."""
+
+    settings: Settings
+    journal: Journal
+    root: Root | None
+    warehouse: DuckDBWarehouse | None
+
+
+def open_places(settings: Settings) -> Places:
+    """Open journal and warehouse; nothing is made. Raises ConfigurationError if the journal is another pipeline's."""
+    journal = Journal(open_store(settings.journal.url))
+    root = journal.root()
+    if root is not None:
+        require_ours(root, settings)
+    warehouse = None if settings.warehouse is None else open_warehouse(settings.warehouse.url)
+    return Places(settings=settings, journal=journal, root=root, warehouse=warehouse)
+
+
+def require_ours(root: Root, settings: Settings) -> None:
+    """Raise ConfigurationError unless the journal was made by this pipeline, with this slot and publication."""
+    mine = {"pipeline": settings.name}
+    if settings.source is not None:
+        mine |= {"slot": settings.source.slot, "publication": settings.source.publication}
+    for word, name in mine.items():
+        if getattr(root, word) != name:
+            raise ConfigurationError(
+                f"the journal belongs to {word} {getattr(root, word)!r}, not {name!r}",
+                remedy=f"give the {'--name' if word == 'pipeline' else f'--{word}'} of the pipeline that is meant",
+            )
+
+
+@contextmanager
+def connected(source: SourceSettings, purpose: str) -> Iterator[Connection]:
+    """A session at the source, closed at the end."""
+    connection = connect(source, purpose=purpose)
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+@contextmanager
+def at_rest(places: Places, connection: Connection) -> Iterator[None]:
+    """Inside this block no apply can start. Raises PipelineHeld when the slot is in use or an apply is at work."""
+    refuse_if_active(places, connection)
+    with ExitStack() as stack:
+        if places.warehouse is not None and places.warehouse.path.parent.is_dir():
+            stack.enter_context(places.warehouse.hold())
+        yield
+
+
+def refuse_if_active(places: Places, connection: Connection) -> None:
+    """Raise PipelineHeld when somebody reads the slot."""
+    slot = slot_of(places, connection)
+    if slot is not None and slot.active_pid is not None:
+        raise held(connection, slot.name)
+
+
+def slot_of(places: Places, connection: Connection) -> SlotState | None:
+    """The pipeline's slot; None when there is none."""
+    source = places.settings.source
+    return None if source is None else read_slot(connection, source.slot)
+
+
+def owner_of_publication(connection: Connection, name: str) -> str | None:
+    """The pipeline that made the publication, "" for one that somebody else made, None when there is none."""
+    query = "select coalesce(obj_description(oid, 'pg_publication'), '') from pg_publication where pubname = %s"
+    with reported("reading the publication"):
+        row = connection.execute(query, [name]).fetchone()
+    if row is None:
+        return None
+    made_by = "made by re_dms "
+    return str(row[0]).removeprefix(made_by) if str(row[0]).startswith(made_by) else ""
+
+
+def row_counts(warehouse: DuckDBWarehouse, status: WarehouseStatus) -> dict[int, int]:
+    """How many rows each target holds now, by the table's OID; targets that are not there are left out."""
+    if not status.tables or not warehouse.path.exists():
+        return {}
+    counts: dict[int, int] = {}
+    with opened(warehouse.path) as connection:
+        catalog = str(fetch(connection, "select current_database()")[0][0])
+        there = {
+            (schema, name)
+            for schema, name in fetch(
+                connection,
+                "select schema_name, table_name from duckdb_tables() where database_name = ? and not internal",
+                [catalog],
+            )
+        }
+        for table in status.tables:
+            if (table.schema, table.name) in there:
+                target = Target(catalog=catalog, schema=table.schema, table=table.name)
+                counts[table.oid] = int(fetch(connection, f"select count(*) from {target.sql}")[0][0])
+    return counts

@@ -1,0 +1,153 @@
+"""Copying again: one table while the pipeline goes on, or everything while it is at rest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from re_dms.administration.places import (
+    Places,
+    at_rest,
+    connected,
+    open_places,
+    row_counts,
+    slot_of,
+)
+from re_dms.errors import ConfigurationError
+from re_dms.manifest import TableState
+from re_dms.observe.heartbeat import bytes_text
+from re_dms.settings import Settings, SourceSettings
+from re_dms.source.patterns import TablePattern
+from re_dms.source.slot import drop_slot
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableReset:
+    """The tables (OID → schema.table) that will be copied again; `plan` says it in lines."""
+
+    tables: dict[int, str]
+    plan: tuple[str, ...]
+
+
+def plan_table_reset(settings: Settings, pattern: str) -> TableReset:
+    """What copying the tables of `pattern` again would do. Raises ConfigurationError when it names none."""
+    places = open_places(settings)
+    tables = _named(places, pattern)
+    counts = _counts(places)
+    lines = [f"{len(tables)} table{'s' if len(tables) > 1 else ''} of pipeline {settings.name} will be copied again:"]
+    lines += [f"  {name}{_rows(counts.get(oid))}" for oid, name in tables.items()]
+    lines.append("Until the copy is there, a table stands still. Then its rows are replaced, in one transaction.")
+    return TableReset(tables=tables, plan=tuple(lines))
+
+
+def reset_tables(settings: Settings, tables: dict[int, str]) -> tuple[str, ...]:
+    """Ask for new copies; the pipeline may be running. Safe to repeat. Returns what was done, in lines."""
+    places = open_places(settings)
+    if places.root is None or places.warehouse is None:
+        raise ConfigurationError(
+            "there is no journal to ask for a copy", remedy="`re-dms run` copies every table first"
+        )
+    # The request first: a kill in between leaves a table that is copied again without need, never one that waits for ever.
+    recorded = {table.oid for table in places.warehouse.status(places.root.journal_id).tables}
+    for oid in tables:
+        places.journal.request_copy(oid)
+        if oid in recorded:
+            places.warehouse.await_copy(places.root.journal_id, oid)
+    return tuple(f"{name}: its copy is asked for: capture makes it at its next start" for name in tables.values())
+
+
+def plan_reset(settings: Settings) -> tuple[str, ...]:
+    """What a whole reset would do, in lines. Raises PipelineHeld while the pipeline runs."""
+    places, source = open_places(settings), _source(settings)
+    with connected(source, "reset") as connection, at_rest(places, connection):
+        slot = slot_of(places, connection)
+        retained = "" if slot is None or slot.retained_bytes is None else f" ({bytes_text(slot.retained_bytes)} of WAL)"
+    counts = _counts(places)
+    emptied = f"{len(counts)} tables with {sum(counts.values()):,} rows are emptied" if counts else "no tables yet"
+    url = settings.warehouse.url if settings.warehouse is not None else "not configured"
+    return (
+        f"reset of pipeline {settings.name}:",
+        f"  source     {f'slot {source.slot} is dropped{retained}' if slot else f'slot {source.slot} is not there'}",
+        f"  journal    {settings.journal.url}: {journal_words(places)}",
+        f"  warehouse  {url}: {emptied}",
+        *(f"             {name}{_rows(counts[oid])}" for oid, name in _target_names(places).items() if oid in counts),
+        "The next `re-dms run` copies all tables from the source.",
+    )
+
+
+def reset(settings: Settings) -> tuple[str, ...]:
+    """Drop the slot, destroy the journal, empty the targets. Returns what was done, in lines.
+
+    Safe to repeat: after a kill in the middle the pipeline refuses to start (exit 6) until `reset` has finished.
+    Raises PipelineHeld while the pipeline runs.
+    """
+    places, source = open_places(settings), _source(settings)
+    if places.warehouse is None:
+        raise ConfigurationError("a reset needs the warehouse", remedy="give --warehouse")
+    with connected(source, "reset") as connection, at_rest(places, connection):
+        dropped = drop_slot(connection, source.slot)
+        destroyed = destroy_journal(places)
+        emptied = places.warehouse.reset_all(settings.name)
+    return (
+        f"slot {source.slot}: {'dropped' if dropped else 'was not there'}",
+        f"journal: {'removed' if destroyed else 'was not there'}",
+        f"warehouse: {len(emptied)} tables emptied",
+    )
+
+
+def destroy_journal(places: Places) -> bool:
+    """Remove the journal; False when there is none. Without a root nothing is touched: the directory is not ours."""
+    if places.root is None:
+        return False
+    places.journal.destroy()
+    return True
+
+
+def journal_words(places: Places) -> str:
+    """What removing the journal would do."""
+    if places.root is None:
+        return "nothing there"
+    numbers = places.journal.numbers()
+    return f"removed (batches {numbers[0]} to {numbers[-1]})" if numbers else "removed (no batches yet)"
+
+
+def _source(settings: Settings) -> SourceSettings:
+    if settings.source is None:
+        raise ConfigurationError("this needs the source, whose slot is dropped", remedy="give --source")
+    return settings.source
+
+
+def _registry(places: Places) -> dict[int, TableState]:
+    tail = places.journal.tail()
+    return {} if tail is None else places.journal.read_registry(tail.registry).tables
+
+
+def _named(places: Places, pattern: str) -> dict[int, str]:
+    wanted = TablePattern.parse(pattern)
+    tables = {
+        oid: state.relation.full_name
+        for oid, state in _registry(places).items()
+        if wanted.matches(state.relation.schema, state.relation.name)
+    }
+    if not tables:
+        raise ConfigurationError(
+            f"pipeline {places.settings.name} carries no table that --table names",
+            remedy="write it as `re-dms status` does: schema.table",
+        )
+    return tables
+
+
+def _counts(places: Places) -> dict[int, int]:
+    if places.warehouse is None or places.root is None:
+        return {}
+    return row_counts(places.warehouse, places.warehouse.status(places.root.journal_id))
+
+
+def _target_names(places: Places) -> dict[int, str]:
+    if places.warehouse is None or places.root is None:
+        return {}
+    status = places.warehouse.status(places.root.journal_id)
+    return {table.oid: f"{table.schema}.{table.name}" for table in status.tables}
+
+
+def _rows(count: int | None) -> str:
+    return "" if count is None else f": {count:,} rows"

@@ -1,0 +1,129 @@
+"""Checks of single values. Pure; they raise ValueError with a message that never quotes the value.
+
+A value may be a secret that was put in the wrong place (a DSN given as the warehouse's URL), so no message repeats one.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Final
+
+from re_dms.errors import ConfigurationError
+from re_dms.source.patterns import TablePattern
+
+_IDENTIFIER: Final = re.compile(r"[a-z0-9_]{1,63}")
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
+_PARTS: Final = re.compile(r'(?:"[^"]*"|[^",]|")+')
+_SCHEME: Final = re.compile(r"([a-z][a-z0-9+.-]*):(//)?", re.IGNORECASE)
+
+IDENTIFIER_BYTES_MAX: Final = 63  # NAMEDATALEN - 1
+PATTERN_BYTES_MAX: Final = 4 * IDENTIFIER_BYTES_MAX + 5  # both names quoted, every character a doubled quote
+
+LATER: Final = {"s3": "an S3 journal", "redshift": "Redshift"}
+"""Schemes that are promised, with what they are called."""
+
+
+def identifier(text: str) -> str:
+    """A pipeline's or slot's name. Postgres allows a slot no other characters.
+
+    Source: https://www.postgresql.org/docs/current/warm-standby.html#STREAMING-REPLICATION-SLOTS-MANIPULATION
+    """
+    if _IDENTIFIER.fullmatch(text) is None:
+        raise ValueError("must be 1 to 63 of the characters a-z, 0-9 and _")
+    return text
+
+
+def publication(text: str) -> str:
+    """A publication's name: any identifier of Postgres."""
+    if not 1 <= len(text.encode("utf-8", "replace")) <= IDENTIFIER_BYTES_MAX or _CONTROL.search(text):
+        raise ValueError("must be 1 to 63 bytes without control characters")
+    return text
+
+
+def pattern(text: str) -> str:
+    """What `re_dms.source.patterns` understands: schema.table, with `*` for any characters, "quoted" as in SQL."""
+    try:
+        TablePattern.parse(text)
+    except ConfigurationError:
+        raise ValueError(
+            'must be patterns like schema.table, with * for any characters and "…" around unusual names'
+        ) from None
+    if len(text.encode("utf-8", "replace")) > PATTERN_BYTES_MAX or _CONTROL.search(text):
+        raise ValueError(f"holds a pattern longer than {PATTERN_BYTES_MAX} bytes, or with control characters")
+    return text
+
+
+def split_patterns(text: str) -> tuple[str, ...]:
+    """The patterns in a text that parts them by commas; a comma inside "…" belongs to a name."""
+    return tuple(part.strip() for part in _PARTS.findall(text) if part.strip())
+
+
+def dsn(text: str) -> str:
+    """Any connection string of libpq; the empty one leaves everything to libpq's environment variables.
+
+    Source: https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING
+    """
+    _dsn_parts(text)
+    return text
+
+
+def dsn_has_password(text: str) -> bool:
+    """Whether the connection string, which `dsn` accepted, carries a password."""
+    parts = _dsn_parts(text)
+    return bool(parts.get("password") or parts.get("sslpassword"))
+
+
+def warehouse_url(text: str) -> str:
+    """duckdb:///abs/file.duckdb."""
+    path = _path_of(text, scheme="duckdb", example="duckdb:///srv/re_dms/shop.duckdb", what="file")
+    if path.endswith("/"):
+        raise ValueError("must name a file, not a directory: duckdb:///srv/re_dms/shop.duckdb")
+    return text
+
+
+def journal_url(text: str) -> str:
+    """file:///abs/dir."""
+    path = _path_of(text, scheme="file", example="file:///srv/re_dms/journal", what="directory")
+    if path.strip("/") == "":
+        raise ValueError("must name a directory of its own: file:///srv/re_dms/journal")
+    return text
+
+
+def url_path(url: str) -> str:
+    """The absolute path in a URL that `warehouse_url` or `journal_url` accepted."""
+    return url.partition("://")[2]
+
+
+def _path_of(text: str, *, scheme: str, example: str, what: str) -> str:
+    found = _SCHEME.match(text)
+    given = found[1].lower() if found else ""
+    if given in LATER:
+        raise ValueError(f"{given}:// ({LATER[given]}) comes with a later version; this one takes {example}")
+    if found and given != scheme:
+        raise ValueError(f"must be {example}; other schemes than {scheme}:// are not known")
+    if found and not text.startswith(f"{scheme}://"):
+        raise ValueError(f"must be {example}, with three slashes and the scheme in lower case")
+    path = text.removeprefix(f"{scheme}://")
+    if not found or not path.startswith("/"):
+        here = "" if path in ("", ":memory:") or path.startswith("/") else f"; for a {what} below this directory write "
+        below = f"{scheme}://{Path.cwd()}/…" if here else ""
+        raise ValueError(f"must be an absolute path like {example}{here}{below}")
+    if _CONTROL.search(path) or any(character in path for character in "?#%"):
+        raise ValueError("must be a path without control characters, ?, # and %")
+    return path
+
+
+def _dsn_parts(text: str) -> dict[str, object]:
+    # psycopg takes 0.1 s to import: commands without a source do without it.
+    from psycopg import Error
+    from psycopg.conninfo import conninfo_to_dict
+
+    try:
+        return dict(conninfo_to_dict(text))
+    except (Error, ValueError):
+        # libpq's own message quotes the string, password and all: not even a cause is kept.
+        pass
+    raise ValueError(
+        "is not a connection string of libpq; write postgresql://user@host:5432/database or host=… dbname=… user=…"
+    )

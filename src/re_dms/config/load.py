@@ -1,0 +1,178 @@
+"""File, environment and command line (the strongest) become `Settings`; every mistake is told at once.
+
+Nothing is connected to here. No message holds a value: it may be a password that was put in the wrong place.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from pydantic import BaseModel, ValidationError
+
+from re_dms.config import checks
+from re_dms.config.keys import FILE_NAME, SECTIONS
+from re_dms.config.layers import PATH_SHOWN_MAX, Given, from_environment, from_file, from_options, shown
+from re_dms.config.words import in_words
+from re_dms.errors import ConfigurationError
+from re_dms.settings import (
+    CaptureSettings,
+    JournalSettings,
+    LogSettings,
+    Settings,
+    SourceSettings,
+    WarehouseSettings,
+)
+
+Half = Literal["source", "warehouse"]
+
+# Any of these says that libpq knows where to connect without a DSN.
+# https://www.postgresql.org/docs/current/libpq-envars.html
+_LIBPQ: Final = ("PGHOST", "PGHOSTADDR", "PGPORT", "PGDATABASE", "PGUSER", "PGSERVICE")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """Valid settings, and what the operator should hear about them (one line each, to be said at every start)."""
+
+    settings: Settings
+    warnings: tuple[str, ...]
+
+
+def load(
+    *,
+    needs: frozenset[Half] = frozenset(),
+    wants: frozenset[Half] = frozenset(),
+    options: Mapping[str, object] | None = None,
+    environment: Mapping[str, str] | None = None,
+    file: Path | None = None,
+) -> Loaded:
+    """The settings for a command that cannot do without `needs` and takes `wants` where they are configured.
+
+    `options` are the command line's, by key ("capture.flush_mb"); None stands for an option that was not given.
+    `file` must exist; without it, `re_dms.toml` of the working directory is read if there is one. Halves in neither
+    set are None in the result, whatever is configured. A journal is always needed.
+    Raises ConfigurationError, whose message has one line a mistake.
+    """
+    environment = os.environ if environment is None else environment
+    path, given, mistakes = from_file(file, default=Path(FILE_NAME))
+    for layer, more in (from_environment(environment), from_options(options or {})):
+        given.update(layer)
+        mistakes.extend(more)
+    sections, invalid = _validated(given)
+    mistakes.extend(invalid)
+    libpq_knows = any(environment.get(name) for name in _LIBPQ)
+    mistakes.extend(_missing(given, needs, libpq_knows=libpq_knows))
+    mistakes.extend(_contradictions(sections))
+    if mistakes:
+        raise ConfigurationError(
+            "\n".join(mistakes),
+            remedy="see docs/configuration.md, or `re-dms init` for a file with every key; nothing was started",
+        )
+    settings = _settings(sections, halves=needs | wants, libpq_knows=libpq_knows)
+    return Loaded(settings=settings, warnings=tuple(_warnings(settings, given, path)))
+
+
+def _validated(given: Mapping[str, Given]) -> tuple[dict[str, BaseModel | None], list[str]]:
+    """The sections' models; None where a section has mistakes, which are told."""
+    sections: dict[str, BaseModel | None] = {}
+    mistakes: list[str] = []
+    for section, model in SECTIONS.items():
+        own = {name.partition(".")[2]: item.value for name, item in given.items() if name.startswith(f"{section}.")}
+        try:
+            sections[section] = model.model_validate(own)
+        except ValidationError as invalid:
+            sections[section] = None
+            mistakes.extend(in_words(section, invalid, given))
+    return sections, mistakes
+
+
+def _value(sections: Mapping[str, BaseModel | None], key: str) -> Any:
+    section, _, name = key.partition(".")
+    model = sections.get(section)
+    return None if model is None else getattr(model, name)
+
+
+def _all(sections: Mapping[str, BaseModel | None], section: str) -> dict[str, Any]:
+    model = sections[section]
+    return {} if model is None else model.model_dump()
+
+
+def _missing(given: Mapping[str, Given], needs: frozenset[Half], *, libpq_knows: bool) -> list[str]:
+    set_keys = {name for name, item in given.items() if item.value != ""}
+    missing = []
+    if "source" in needs and "source.dsn" not in set_keys and not libpq_knows:
+        missing.append("source.dsn: is needed (--source, RE_DMS_SOURCE__DSN, or libpq's PGHOST and the like)")
+    if "warehouse.url" not in set_keys:
+        if "warehouse" in needs:
+            missing.append("warehouse.url: is needed (--warehouse or RE_DMS_WAREHOUSE__URL)")
+        elif "journal.url" not in set_keys:
+            missing.append("journal.url: is needed (--journal or RE_DMS_JOURNAL__URL)")
+    return missing
+
+
+def _contradictions(sections: Mapping[str, BaseModel | None]) -> list[str]:
+    """Values that are right alone and wrong together."""
+    found = []
+    if _value(sections, "source.insecure_tls") and _value(sections, "source.ca_file"):
+        found.append("source.insecure_tls: cannot be combined with source.ca_file, which asks for a check")
+    journal, warehouse = _value(sections, "journal.url"), _value(sections, "warehouse.url")
+    if journal and warehouse:
+        directory, database = (Path(os.path.normpath(checks.url_path(url))) for url in (journal, warehouse))
+        if database == directory or directory.is_relative_to(database):
+            found.append("journal.url: cannot be the warehouse's file or lie below it")
+        elif database.is_relative_to(directory):
+            found.append("warehouse.url: cannot lie inside the journal's directory")
+    return found
+
+
+def _settings(sections: Mapping[str, BaseModel | None], *, halves: frozenset[Half], libpq_knows: bool) -> Settings:
+    name = _value(sections, "pipeline.name")
+    dsn, url = _value(sections, "source.dsn"), _value(sections, "warehouse.url")
+    source = warehouse = None
+    if "source" in halves and (dsn is not None or libpq_knows):
+        source = SourceSettings(
+            # The empty DSN leaves everything to libpq's environment.
+            dsn="" if dsn is None else dsn.get_secret_value(),
+            slot=_value(sections, "source.slot") or name,
+            publication=_value(sections, "source.publication") or name,
+            tables=_value(sections, "source.tables"),
+            exclude=_value(sections, "source.exclude"),
+            ca_file=_value(sections, "source.ca_file"),
+            insecure_tls=_value(sections, "source.insecure_tls"),
+        )
+    if "warehouse" in halves and url is not None:
+        warehouse = WarehouseSettings(url=url)
+    journal = _value(sections, "journal.url") or default_journal(url)
+    return Settings(
+        name=name,
+        forget=_value(sections, "pipeline.forget"),
+        source=source,
+        warehouse=warehouse,
+        journal=JournalSettings(url=journal, compression=_value(sections, "journal.compression")),
+        capture=CaptureSettings(**_all(sections, "capture")),
+        log=LogSettings(**_all(sections, "log")),
+    )
+
+
+def default_journal(warehouse_url: str) -> str:
+    """The journal of a DuckDB file: a directory beside it."""
+    return f"file://{checks.url_path(warehouse_url)}.journal"
+
+
+def _warnings(settings: Settings, given: Mapping[str, Given], path: Path | None) -> list[str]:
+    found = []
+    source = settings.source
+    if source is not None and source.insecure_tls:
+        found.append("source.insecure_tls is set: the source's certificate is not checked")
+    origin = given.get("source.dsn")
+    if origin is None or not isinstance(origin.value, str) or not checks.dsn_has_password(origin.value):
+        return found
+    if origin.layer == "options":
+        found.append("the DSN on the command line holds a password, which every user of this machine can see")
+    elif origin.layer == "file" and path is not None and path.stat().st_mode & 0o077:
+        found.append(f"{shown(str(path), PATH_SHOWN_MAX)} holds a password and others can read it: chmod 600")
+    return found
