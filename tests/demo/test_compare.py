@@ -1,0 +1,247 @@
+"""The comparison is honest: values that Postgres tells apart are told apart, and equal ones are equal."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import polars as pl
+import psycopg
+import pytest
+from pydantic import TypeAdapter
+
+from fix_postgres import Database
+from re_dms.demo.compare import Comparison, compare_all, compare_table
+from re_dms.journal.dialect import encode
+from re_dms.pgtypes import KIND_BY_OID, Kind, PgType
+from re_dms.schema import Column, KeyKind, Relation
+from re_dms.warehouse.duckdb.sql import quote
+from re_dms.warehouse.duckdb.types import duckdb_type, value
+
+# Per type: literals that are all different values.
+LITERALS: dict[str, tuple[str, ...]] = {
+    "boolean": ("true", "false"),
+    "smallint": ("0", "1", "-32768"),
+    "integer": ("0", "2147483647", "-1"),
+    "bigint": ("0", "9223372036854775807", "-9223372036854775808"),
+    "real": ("0", "'-0'", "1.1", "1e20", "'NaN'", "'-Infinity'", "1e-45"),
+    "double precision": ("0", "'-0'", "0.1", "0.30000000000000004", "1e300", "'NaN'", "'Infinity'", "5e-324"),
+    "numeric(12,2)": ("0", "0.01", "-0.5", "1234567890.12"),
+    "numeric(38,0)": ("0", "1", "-99999999999999999999999999999999999999"),
+    "numeric": ("0", "0.0", "1e40", "'NaN'", "'Infinity'"),
+    "text": ("''", "' '", "'NULL'", "'~'", "'a'", "'a '", "'é'", "e'line\\nline'", "e'line\\rline'", "'\\N'", "'\"'"),
+    "varchar(20)": ("''", "'a'", "'a '"),
+    "char(5)": ("''", "'a'", "'ab'"),
+    "bytea": ("''", "'\\x00'", "'\\xff'", "'\\x5c78'"),
+    "date": ("'1970-01-01'", "'0001-01-01 BC'", "'infinity'", "'-infinity'", "'9999-12-31'"),
+    "time": ("'00:00'", "'24:00'", "'12:34:56.000001'"),
+    "timestamp": ("'1970-01-01'", "'1970-01-01 00:00:00.000001'", "'0044-03-15 BC'", "'infinity'"),
+    "timestamptz": ("'2024-03-31 02:30:00+02'", "'2024-03-31 02:30:00+01'", "'0044-03-15 12:00 BC'", "'-infinity'"),
+    "interval": ("'1 mon'", "'30 days'", "'720:00:00'"),
+    "uuid": ("'00000000-0000-0000-0000-000000000000'", "'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11'"),
+    "inet": ("'10.0.0.1'", "'10.0.0.1/8'"),
+    "json": ("'{\"a\":1}'", "'{\"a\": 1}'", "'null'"),
+    "jsonb": ("'{\"a\":1}'", "'{\"a\":1.0}'", "'null'", "'[]'", "'\"\\u00e9\"'"),
+    "text[]": (
+        "'{}'",
+        "'{NULL}'",
+        "'{\"NULL\"}'",
+        "'{\"\"}'",
+        "array[e'\\n']",
+        "array['\\n']",
+        "array['\\\\n']",
+        "array[e'\\b\\f\\r\\t\\x0b\\x1f\\x7f']",
+        "array['a,b']",
+        "array['a','b']",
+        "array[['a'],['b']]",
+        "array['\"x\"', '{é}']",
+    ),
+    "integer[]": ("'{}'", "'{1,NULL}'", "'{{1,2},{3,4}}'", "'{1,2,3,4}'"),
+    "numeric[]": ("'{1.0}'", "'{1.00}'", "'{NaN}'"),
+    "double precision[]": ("'{0.1}'", "'{-Infinity}'", "'{1e20}'"),
+    "boolean[]": ("'{t}'", "'{f}'", "'{t,NULL}'"),
+    "bytea[]": ("array['\\x00'::bytea]", "array['\\xff'::bytea]"),
+    "timestamptz[]": ("array['2024-01-01 00:00:00+00'::timestamptz]", "array['2024-01-01 00:00:01+00'::timestamptz]"),
+    "uuid[]": ("array['a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11'::uuid]",),
+}
+
+
+class Sides:
+    """A table `t` in Postgres and its copy in a DuckDB file, made the way the pipeline makes it."""
+
+    def __init__(self, database: Database, path: Path) -> None:
+        self.database = database
+        self.path = path
+
+    def create(self, columns: dict[str, str], rows: list[str]) -> None:
+        """`columns`: name to type. `rows`: VALUES lists."""
+        definition = ", ".join(f"{quote(name)} {type_}" for name, type_ in columns.items())
+        self.database.execute(f"create table t ({definition})")
+        for row in rows:
+            self.database.execute(f"insert into t values ({row})")
+        relation = self.relation()
+        names = ", ".join(f"{quote(c.name)} {duckdb_type(c.type)}" for c in relation.columns)
+        with duckdb.connect(str(self.path)) as target:
+            target.execute("set timezone to 'UTC'")
+            target.execute(f"create schema public; create table public.t ({names})")
+            target.execute(
+                "create schema re_dms; create table re_dms.tables (schema_name text, table_name text, relation json)"
+            )
+            target.execute(
+                "insert into re_dms.tables values ('public', 't', ?)",
+                [TypeAdapter(Relation).dump_json(relation).decode()],
+            )
+            frame = encode(self.texts(relation), relation)
+            values = ", ".join(value(c.type, f"c{c.attnum}") for c in relation.columns)
+            target.register("frame", frame.to_arrow())
+            target.execute(f"insert into public.t select {values} from frame")
+
+    def relation(self) -> Relation:
+        rows = self.database.fetch(
+            "select attnum, attname, atttypid, atttypmod, format_type(atttypid, atttypmod), typelem from pg_attribute"
+            " join pg_type on pg_type.oid = atttypid where attrelid = 't'::regclass and attnum > 0 order by attnum"
+        )
+        columns = tuple(
+            Column(
+                attnum=attnum,
+                name=name,
+                type=PgType(
+                    oid=oid,
+                    typmod=typmod,
+                    name=type_,
+                    kind=Kind.ARRAY if type_.endswith("[]") else KIND_BY_OID.get(oid, Kind.OTHER),
+                    element=KIND_BY_OID.get(element, Kind.OTHER) if type_.endswith("[]") else None,
+                ),
+            )
+            for attnum, name, oid, typmod, type_, element in rows
+        )
+        return Relation(
+            oid=1, schema="public", name="t", identity="d", key_kind=KeyKind.APPEND, key=(), columns=columns
+        )
+
+    def texts(self, relation: Relation) -> pl.DataFrame:
+        """The values as Postgres prints them on the wire."""
+        options = "-c timezone=UTC -c datestyle=ISO -c intervalstyle=postgres -c bytea_output=hex"
+        with psycopg.connect(self.database.dsn, options=options) as connection:
+            cursor = connection.execute("select * from t")
+            result = cursor.pgresult
+            assert result is not None
+            cells: list[list[str | None]] = []
+            for row in range(result.ntuples):
+                found = [result.get_value(row, column) for column in range(result.nfields)]
+                cells.append([None if cell is None else bytes(cell).decode() for cell in found])
+        schema = {f"c{column.attnum}": pl.String for column in relation.columns}
+        return pl.DataFrame(cells, schema=schema, orient="row")
+
+    def change(self, statement: str, parameters: list[Any] | None = None) -> None:
+        """Change the copy."""
+        with duckdb.connect(str(self.path)) as target:
+            target.execute(statement, parameters or [])
+
+    def columns_that_are_equal(self) -> list[str]:
+        """The names of columns whose values, looked at alone, are the same on both sides."""
+        relation = self.relation()
+        alone = [replace(relation, columns=(column,)) for column in relation.columns]
+        with duckdb.connect(str(self.path), read_only=True) as target, self.database.connect() as source:
+            target.execute("set timezone to 'UTC'")
+            source.execute("set timezone to 'UTC'")
+            return [each.columns[0].name for each in alone if compare_table(source, target, each).equal]
+
+    def compare(self) -> Comparison:
+        (comparison,) = compare_all(self.database.dsn, self.path)
+        return comparison
+
+
+@pytest.fixture
+def sides(database: Database, tmp_path: Path) -> Iterator[Sides]:
+    return Sides(database, tmp_path / "copy.duckdb")
+
+
+def test_equal_values_of_every_type_are_equal(sides: Sides) -> None:
+    columns = {f"c {type_}": type_ for type_ in LITERALS}
+    depth = max(map(len, LITERALS.values()))
+    rows = [", ".join(literals[row % len(literals)] for literals in LITERALS.values()) for row in range(depth)]
+    rows.append(", ".join("null" for _ in LITERALS))
+    sides.create(columns, rows)
+    comparison = sides.compare()
+    assert comparison.equal, comparison
+    assert comparison.source_rows == comparison.target_rows == depth + 1
+
+
+def test_two_different_values_of_every_type_are_different(sides: Sides) -> None:
+    """Every value of a type, NULL among them, in a column of its own: each in turn takes the place of another."""
+    pairs = {
+        f"{type_} {number}": (type_, (*literals, "null")[number - 1], literals[number])
+        for type_, literals in LITERALS.items()
+        for number in range(len(literals))
+    }
+    sides.create(
+        {name: type_ for name, (type_, _, _) in pairs.items()}, [", ".join(new for _, _, new in pairs.values())]
+    )
+    assert sides.compare().equal
+    sides.database.execute("update t set " + ", ".join(f"{quote(name)} = {old}" for name, (_, old, _) in pairs.items()))
+    assert sides.columns_that_are_equal() == []
+
+
+def test_null_is_not_the_empty_string_in_any_column(sides: Sides) -> None:
+    sides.create({"first": "text", "middle": "text", "last": "text"}, ["'', '', ''"])
+    for column in ("first", "middle", "last"):
+        sides.change(f"update public.t set {column} = null")
+        assert not sides.compare().equal
+        sides.change(f"update public.t set {column} = ''")
+        assert sides.compare().equal
+
+
+def test_a_value_that_moves_to_the_next_column_is_found(sides: Sides) -> None:
+    sides.create({"a": "text", "b": "text"}, ["'1:x', 'y'", "null, '~'"])
+    sides.change("update public.t set a = '1:x1:y', b = '' where a = '1:x'")
+    assert sides.compare().missing == 1
+
+
+@pytest.fixture
+def filled(sides: Sides) -> Sides:
+    sides.create({"id": "integer", "body": "text"}, [f"{i}, repeat('x', 1000)" for i in range(5)])
+    assert sides.compare().equal
+    return sides
+
+
+def test_one_changed_byte_is_found(filled: Sides) -> None:
+    filled.change("update public.t set body = 'y' || substr(body, 2) where id = 3")
+    comparison = filled.compare()
+    assert (comparison.missing, comparison.surplus, comparison.equal) == (1, 1, False)
+
+
+def test_a_missing_row_is_found(filled: Sides) -> None:
+    filled.change("delete from public.t where id = 3")
+    comparison = filled.compare()
+    assert (comparison.missing, comparison.surplus, comparison.equal) == (1, 0, False)
+
+
+def test_a_doubled_row_is_found_also_when_another_is_missing(filled: Sides) -> None:
+    filled.change("insert into public.t from public.t where id = 3")
+    assert filled.compare().surplus == 1
+    filled.change("delete from public.t where id = 4")
+    comparison = filled.compare()
+    assert comparison.source_rows == comparison.target_rows
+    assert (comparison.missing, comparison.surplus, comparison.equal) == (1, 1, False)
+
+
+def test_a_table_that_the_warehouse_lacks_is_found(filled: Sides) -> None:
+    filled.change("delete from re_dms.tables")
+    assert filled.compare().problem == "the warehouse does not have it"
+
+
+def test_a_table_that_the_source_lost_is_found(filled: Sides) -> None:
+    filled.database.execute("drop table t")
+    assert filled.compare().problem == "the source does not have it"
+
+
+def test_a_column_that_the_warehouse_lacks_is_found(filled: Sides) -> None:
+    filled.change("alter table public.t drop column body")
+    assert filled.compare().problem == "its columns differ"
+
+
+def test_a_column_that_capture_never_saw_is_found(filled: Sides) -> None:
+    filled.database.execute("alter table t add column late int")
+    assert filled.compare().problem == "its columns differ"
