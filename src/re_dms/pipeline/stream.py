@@ -37,6 +37,7 @@ _COALESCE_SECONDS: Final = 0.002
 _SLOT_REPORT_SECONDS: Final = 10.0
 _HELD_SECONDS_MAX: Final = 5.0
 _HELD_POLL_SECONDS: Final = 0.1
+_END_SECONDS_MAX: Final = 3.0
 
 
 class Paused(Exception):  # noqa: N818 - a state, handled by the loop that owns the stream
@@ -328,6 +329,7 @@ class Stream:
         while not self.progress.all_durable:
             self._hear_encoder(0.2)
         self._send_status(time.monotonic())
+        self.connection.end(_END_SECONDS_MAX)
         raise Drained
 
     def _check_watch(self) -> None:

@@ -7,6 +7,7 @@ Source: https://www.postgresql.org/docs/current/protocol-replication.html
 from __future__ import annotations
 
 import secrets
+import select
 import struct
 import time
 from dataclasses import dataclass
@@ -169,6 +170,22 @@ class ReplicationConnection:
         except psycopg.Error as error:
             raise self.end_of_stream_error(error) from None
         self._flushed = flushed
+
+    def end(self, seconds_max: float) -> None:
+        """End the stream in order: when this returns the server has read the last status update, unless it takes
+        longer than `seconds_max`. What it still sends is thrown away; it is sent again next time."""
+        deadline = time.monotonic() + seconds_max
+        try:
+            self.pgconn.put_copy_end()
+            while (left := deadline - time.monotonic()) > 0:
+                self.pgconn.flush()
+                size, _ = self.pgconn.get_copy_data(1)
+                if size < 0:
+                    return
+                if size == 0 and select.select([self.pgconn.socket], [], [], left)[0]:
+                    self.pgconn.consume_input()
+        except psycopg.Error:
+            return  # The server has gone: it sends again what it did not read.
 
     def require_publication_seen(self) -> None:
         """Raise SourceError when the server said that it skips changes for want of the publication.
