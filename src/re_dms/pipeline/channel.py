@@ -14,7 +14,7 @@ _CHUNK: Final = 256 * 1024
 _FDS_MAX: Final = 16
 
 
-class Closed(Exception):  # noqa: N818 - a state of the peer, not a failure of ours
+class Closed(Exception):
     """The other end has gone."""
 
 

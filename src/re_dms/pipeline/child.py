@@ -8,6 +8,7 @@ the parent holds. Signals of the terminal go to the whole group; children leave 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -63,12 +64,10 @@ class Child:
             "channels": passed,
             "options": dict(options or {}),
         }
-        assert self.process.stdin is not None  # noqa: S101 - PIPE was asked for
-        try:
-            self.process.stdin.write(json.dumps(order).encode() + b"\n")
-            self.process.stdin.close()
-        except BrokenPipeError:
-            pass  # It died at once; its exit status tells.
+        # A child that died at once tells by its exit status.
+        with contextlib.suppress(BrokenPipeError), self.process.stdin or contextlib.nullcontext() as order_line:
+            if order_line is not None:
+                order_line.write(json.dumps(order).encode() + b"\n")
         theirs.close()
         os.close(lifeline_read)
 
@@ -146,10 +145,8 @@ def run_role(role: str, surroundings: Surroundings) -> int:
         verdict = classify(error)
         if verdict.exit_code == 1:
             structlog.get_logger().error("bug", role=role, exc_info=error)
-        try:
+        with contextlib.suppress(Closed):
             surroundings.control.send({"event": "error", "role": role, **verdict_as_dict(verdict)})
-        except Closed:
-            pass
         return verdict.exit_code
     return 0
 

@@ -18,6 +18,7 @@ from re_dms.errors import PipelineHeld, SourceError, SourceUnavailable
 from re_dms.failpoints import failpoint
 from re_dms.lsn import LSN
 from re_dms.pipeline.child import Surroundings
+from re_dms.pipeline.cutter import Cutter
 from re_dms.pipeline.progress import Progress
 from re_dms.pipeline.ring import Ring
 from re_dms.settings import SourceSettings
@@ -31,7 +32,9 @@ _XLOG_DATA: Final = ord("w")
 _TAG: Final = 25  # 'w', start LSN, end LSN, send time come before every pgoutput message
 _BEGIN: Final = struct.Struct("!QqI")  # final LSN, time, xid
 _COMMIT: Final = struct.Struct("!BQQq")  # flags, commit LSN, end LSN, time
-_BORDERS: Final = frozenset(b"BC")
+_BEGIN_TAG: Final = ord("B")
+_COMMIT_TAG: Final = ord("C")
+_BORDERS: Final = frozenset((_BEGIN_TAG, _COMMIT_TAG))
 _KEPT_WHILE_SKIPPING: Final = frozenset(b"RY")
 _COALESCE_SECONDS: Final = 0.002
 _SLOT_REPORT_SECONDS: Final = 10.0
@@ -40,11 +43,11 @@ _HELD_POLL_SECONDS: Final = 0.1
 _END_SECONDS_MAX: Final = 3.0
 
 
-class Paused(Exception):  # noqa: N818 - a state, handled by the loop that owns the stream
+class Paused(Exception):
     """The encoder took longer than the stream may wait: close it, let it finish, open it again."""
 
 
-class Drained(Exception):  # noqa: N818
+class Drained(Exception):
     """The supervisor asked for the end, and all that was committed is durable."""
 
 
@@ -68,10 +71,7 @@ class Stream:
         self.in_transaction = False
         self.skipping = False
         self.xid = 0
-        self.batch_bytes = 0
-        self.batch_since: float | None = None
-        self.committed = 0  # messages of the current region up to its last commit
-        self.committed_end = LSN(0)
+        self.cutter = Cutter(ring, self.progress, self.capture, self._wait_for_buffer)
         self.next_status = 0.0
         self.next_report = 0.0
 
@@ -120,7 +120,7 @@ class Stream:
         self.connection.close()
         self.ring.encoder.send({"do": "abort"})
         self.ring.discard()
-        self._start_batch()
+        self.cutter.reset()
         self.in_transaction = self.skipping = False
         while self.ring.in_flight:
             self._listen(1.0)
@@ -133,11 +133,8 @@ class Stream:
             self._receive_until_dry()
             now = time.monotonic()
             self._tick(now)
-            ready, _, _ = select.select(
-                [pgconn.socket, self.watch.fileno(), self.ring.encoder, self.control], [], [], self._patience(now)
-            )
-            if self.watch.fileno() in ready:
-                self._check_watch()
+            awaited: list[Any] = [pgconn.socket, self.watch, self.ring.encoder, self.control]
+            ready, _, _ = select.select(awaited, [], [], self._patience(now))
             if pgconn.socket in ready:
                 if self.coalesce:
                     time.sleep(_COALESCE_SECONDS)
@@ -163,30 +160,30 @@ class Stream:
                 self._keepalive(bytes(data))
                 continue
             tag = data[_TAG]
-            if tag in _BORDERS or self.skipping:
-                if not self._border(tag, data):
-                    continue
+            if (tag in _BORDERS or self.skipping) and not self._border(tag, data):
+                continue
             writer = ring.writer
             if not writer.has_room(size):
-                self._roll(size)
+                self.cutter.make_room(size)
+                self._stay_alive(time.monotonic())
                 writer = ring.writer
                 if size > ring.capacity:
-                    self._oversized(data, size)
+                    self.cutter.oversized(data)
                     continue
             writer.append(data)
-            if tag == 67:  # C
-                self._committed(data, size)
+            if tag == _COMMIT_TAG:
+                self._committed(data)
 
     def _border(self, tag: int, data: memoryview) -> bool:
         """Begin, Commit, and everything while skipping. Returns whether the message is kept."""
-        if tag == 66:  # B
+        if tag == _BEGIN_TAG:
             final, _, self.xid = _BEGIN.unpack_from(data, _TAG + 1)
             self.in_transaction = True
             self.skipping = self.progress.is_known(LSN(final))
             return not self.skipping
         if not self.skipping:
             return True
-        if tag == 67:
+        if tag == _COMMIT_TAG:
             _, _, end, _ = _COMMIT.unpack_from(data, _TAG + 1)
             self.progress.saw_known_commit(LSN(end), self.xid)
             self.in_transaction = self.skipping = False
@@ -194,66 +191,22 @@ class Stream:
         # Relations are sent once a session: those of skipped transactions describe the rows to come.
         return tag in _KEPT_WHILE_SKIPPING
 
-    def _committed(self, data: memoryview, size: int) -> None:
+    def _committed(self, data: memoryview) -> None:
         _, _, end, _ = _COMMIT.unpack_from(data, _TAG + 1)
         self.progress.saw_new_commit(LSN(end))
         self.in_transaction = False
-        writer = self.ring.writer
-        self.committed, self.committed_end = len(writer.lengths), LSN(end)
         failpoint("capture.received")
         now = time.monotonic()
-        if self.batch_since is None:
-            self.batch_since = now
-        full = (
-            self.batch_bytes + writer.position >= self.capture.flush_bytes
-            or len(writer.lengths) >= self.capture.flush_rows
-        )
-        if full or self._is_due(now):
-            self._close_batch(wait=full)
+        self.cutter.committed(LSN(end), now)
+        self._stay_alive(now)
+
+    def _stay_alive(self, now: float) -> None:
+        """What is due while messages come without a pause."""
         if now >= self.next_status:
             self._listen(0)
             self._tick(now)
 
-    # ------------------------------------------------------------------ batches
-
-    def _start_batch(self) -> None:
-        self.batch_bytes = self.committed = 0
-        self.batch_since = None
-
-    def _is_due(self, now: float) -> bool:
-        return self.batch_since is not None and now - self.batch_since >= self.capture.flush_seconds
-
-    def _close_batch(self, *, wait: bool) -> None:
-        """Ship what is committed as the end of a batch. Without `wait`, only when a free buffer is there: while the
-        encoder is busy the batch may as well grow."""
-        if not self.committed:
-            return
-        if not self.ring.has_free:
-            self.ring.poll(0)
-        if not self.ring.has_free:
-            if not wait:
-                return
-            self._wait_for_buffer()
-        self.ring.ship({"kind": "stream", "ends": True, "end": str(self.committed_end)}, self.committed)
-        self.progress.shipped(self.committed_end)
-        self._start_batch()
-        if self.ring.writer.lengths:
-            self.batch_since = time.monotonic()
-
-    def _roll(self, size: int) -> None:
-        """Make room for a message of `size` bytes."""
-        self._close_batch(wait=True)
-        writer = self.ring.writer
-        if writer.lengths and not writer.has_room(size):
-            self._wait_for_buffer()
-            self.batch_bytes += writer.position
-            self.ring.ship({"kind": "stream", "ends": False}, len(writer.lengths))
-            self.progress.shipped_part()
-
-    def _oversized(self, data: memoryview, size: int) -> None:
-        self.batch_bytes += size
-        self.ring.ship_oversized({"kind": "stream", "ends": False}, data)
-        self.progress.shipped_part()
+    # ------------------------------------------------------------------ waiting for the encoder
 
     def _wait_for_buffer(self) -> None:
         began = time.monotonic()
@@ -269,13 +222,14 @@ class Stream:
 
     def _patience(self, now: float) -> float:
         until = self.next_status
-        if self.batch_since is not None and self.ring.has_free:
-            until = min(until, self.batch_since + self.capture.flush_seconds)
+        due_at = self.cutter.due_at
+        if due_at is not None and self.ring.has_free:
+            until = min(until, due_at)
         return max(0.0, until - now)
 
     def _tick(self, now: float) -> None:
-        if self._is_due(now):
-            self._close_batch(wait=False)
+        if self.cutter.is_due(now):
+            self.cutter.close(wait=False)
         if now >= self.next_status:
             self._send_status(now)
         if now >= self.next_report:
@@ -306,6 +260,8 @@ class Stream:
     def _listen(self, timeout_seconds: float) -> None:
         """Take what the encoder and the supervisor say."""
         self._hear_encoder(timeout_seconds)
+        if select.select([self.watch], [], [], 0)[0]:
+            self._check_watch()
         order = self.control.receive(0)
         if order is not None and order["do"] == "drain":
             self._drain()
@@ -324,7 +280,7 @@ class Stream:
         """Ship what is committed, receive no more; once all of it is durable and confirmed, leave."""
         while not self.ring.has_free:
             self._hear_encoder(0.2)
-        self._close_batch(wait=False)
+        self.cutter.close(wait=False)
         self.progress.forget_open_parts()
         while not self.progress.all_durable:
             self._hear_encoder(0.2)

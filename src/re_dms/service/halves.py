@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import time
 from collections.abc import Iterator, Mapping
@@ -62,10 +63,8 @@ class Half:
         """Send to one of its processes; silence when it has gone."""
         for child in self.children:
             if child.role == role:
-                try:
+                with contextlib.suppress(Closed):
                     child.control.send(message)
-                except Closed:
-                    pass
 
     def hear(self) -> Iterator[dict[str, Any] | Ended]:
         """What its processes say; `Ended`, once, when one of them has gone (the others are ended then)."""
@@ -109,7 +108,7 @@ class Half:
         """Plan the next start; returns the seconds until then. Calm running forgets earlier attempts."""
         if time.monotonic() - self._started > _CALM_SECONDS:
             self._attempts = 0
-        seconds = min(_BACKOFF_SECONDS_MAX, _BACKOFF_SECONDS_MIN * 2**self._attempts) * random.uniform(0.5, 1.0)  # noqa: S311
+        seconds: float = min(_BACKOFF_SECONDS_MAX, _BACKOFF_SECONDS_MIN * 2**self._attempts) * random.uniform(0.5, 1.0)
         self._attempts += 1
         self.restart_at = time.monotonic() + seconds
         return seconds

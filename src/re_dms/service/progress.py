@@ -5,9 +5,11 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from re_dms.lsn import LSN
+
+_NOWHERE: Final = LSN(0)
 
 
 @dataclass
@@ -17,11 +19,11 @@ class Heard:
     transactions: int = 0
     changes: int = 0
     batches: int = 0
-    lsn: LSN = LSN(0)
+    lsn: LSN = _NOWHERE
     tables: dict[str, dict[str, int]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(int)))
     sealed: int = 0
     applied: int = -1
-    confirmed: LSN = LSN(0)
+    confirmed: LSN = _NOWHERE
     confirmed_batch: int = -1
     target: LSN | None = None
     tail_at_start: int | None = None
@@ -30,30 +32,32 @@ class Heard:
     rows_since: int = 0
     since: float = field(default_factory=time.monotonic)
 
-    def planned(self, message: dict[str, Any]) -> None:
-        """Capture knows where the source stands. The first answer counts: later starts do not move the goal."""
-        if self.target is None:
-            self.target = LSN.parse(message["position"])
-        self.sealed = max(self.sealed, message["batch"])
-
-    def claimed(self, message: dict[str, Any]) -> None:
-        """Apply knows where journal and warehouse stand."""
-        self.applied = message["number"]
-        if self.tail_at_start is None:
-            self.tail_at_start = message["tail"]
-
-    def sealed_batch(self, message: dict[str, Any], *, counts: bool) -> None:
-        """A batch exists. `counts`: it counts for the totals (capture alone)."""
-        self.sealed = message["number"]
-        if counts:
-            self._total(message)
-
-    def loaded_batch(self, message: dict[str, Any]) -> None:
-        """A batch is in the warehouse."""
-        self.applied = message["number"]
-        if message["commit_times_us"]:
-            self.last_commit_us = message["commit_times_us"][-1]
-        self._total(message)
+    def hear(self, message: dict[str, Any], *, totals_of: str) -> None:
+        """Take in what a process says. `totals_of`: the half whose batches count for the totals."""
+        match message["event"]:
+            case "planned":
+                # The first answer counts: a later start of capture does not move the goal.
+                self.target = self.target or LSN.parse(message["position"])
+                self.sealed = max(self.sealed, message["batch"])
+            case "claimed":
+                self.applied = message["number"]
+                if self.tail_at_start is None:
+                    self.tail_at_start = message["tail"]
+            case "sealed":
+                self.sealed = message["number"]
+                if totals_of == "capture":
+                    self._total(message)
+            case "confirmed":
+                self.confirmed, self.confirmed_batch = LSN.parse(message["lsn"]), message["batch"]
+            case "loaded":
+                self.applied = message["number"]
+                if message["commit_times_us"]:
+                    self.last_commit_us = message["commit_times_us"][-1]
+                self._total(message)
+            case "tables":
+                self._count(message)
+            case "slot":
+                self.retained_bytes = message["retained_bytes"]
 
     def _total(self, message: dict[str, Any]) -> None:
         self.transactions += message["transactions"]
@@ -62,8 +66,7 @@ class Heard:
         self.lsn = LSN.parse(message["lsn"])
         self.rows_since += message["changes"] + message.get("copied", 0)
 
-    def count_tables(self, message: dict[str, Any]) -> None:
-        """Per table what the source did."""
+    def _count(self, message: dict[str, Any]) -> None:
         for name, counts in message["tables"]:
             for what, number in counts.items():
                 self.tables[name][what] += number

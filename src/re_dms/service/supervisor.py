@@ -54,7 +54,7 @@ class Supervisor:
             for half in self.halves.values():
                 half.start()
             while self.exit_code is None:
-                channels = [child.control for half in self.halves.values() for child in half.children]
+                channels: list[Any] = [child.control for half in self.halves.values() for child in half.children]
                 select.select([wakeup, *channels], [], [], _STEP_SECONDS)
                 self._take_signals(wakeup)
                 for half in self.halves.values():
@@ -77,34 +77,25 @@ class Supervisor:
                 self._event(half, message)
 
     def _event(self, half: Half, message: dict[str, Any]) -> None:
-        heard = self.heard
+        self.heard.hear(message, totals_of="apply" if "apply" in self.halves else "capture")
         match message["event"]:
-            case "root":
-                if "apply" not in self.halves or heard.applied >= 0:
-                    half.tell("encoder", {"do": "go"})
+            case "root" if "apply" not in self.halves or self.heard.applied >= 0:
+                half.tell("encoder", {"do": "go"})
             case "planned":
                 half.was_ready = True
-                heard.planned(message)
             case "claimed":
                 half.was_ready = True
-                heard.claimed(message)
-                if "capture" in self.halves:
-                    self.halves["capture"].tell("encoder", {"do": "go"})
+                self._tell("capture", "encoder", {"do": "go"})
             case "streaming":
                 half.tell("reader", {"do": "ask", "on": self._has_goal})
             case "sealed":
-                heard.sealed_batch(message, counts="apply" not in self.halves)
-                if "apply" in self.halves:
-                    self.halves["apply"].tell("apply", {"do": "look"})
-            case "confirmed":
-                heard.confirmed, heard.confirmed_batch = LSN.parse(message["lsn"]), message["batch"]
-            case "loaded":
-                heard.loaded_batch(message)
-            case "tables":
-                heard.count_tables(message)
-            case "slot":
-                heard.retained_bytes = message["retained_bytes"]
-        log.debug(message["event"], half=half.name, **{k: v for k, v in message.items() if k not in ("event", "tables")})
+                self._tell("apply", "apply", {"do": "look"})
+        fields = {name: value for name, value in message.items() if name not in ("event", "tables")}
+        log.debug(message["event"], half=half.name, **fields)
+
+    def _tell(self, name: str, role: str, message: dict[str, Any]) -> None:
+        if name in self.halves:
+            self.halves[name].tell(role, message)
 
     def _ended(self, half: Half, ended: Ended) -> None:
         """Retry or stop: the classifier has decided; a process that a signal ended is started again."""
@@ -122,7 +113,7 @@ class Supervisor:
             "restarting",
             half=half.name,
             role=ended.role,
-            reason=verdict["message"] if verdict is not None else f"ended by signal {ended.signal}",
+            reason=_why(ended),
             seconds=round(seconds, 1),
         )
 
@@ -175,9 +166,9 @@ class Supervisor:
         for half in self.halves.values():
             half.restart_at = None
         if "capture" in self.halves:
-            self.halves["capture"].tell("reader", {"do": "drain"})
-        elif "apply" in self.halves:
-            self.halves["apply"].tell("apply", {"do": "drain"})
+            self._tell("capture", "reader", {"do": "drain"})
+        else:
+            self._tell("apply", "apply", {"do": "drain"})
 
     def _step_draining(self, now: float) -> None:
         """Capture first; then apply has all that will come."""
@@ -194,6 +185,12 @@ class Supervisor:
                     apply.kill()
             else:
                 self.exit_code = 128 + self.signals[0] if self.signals else 0
+
+
+def _why(ended: Ended) -> str:
+    if ended.verdict is not None:
+        return str(ended.verdict["message"])
+    return "it ended without a word" if ended.signal is None else f"it was ended by signal {ended.signal}"
 
 
 @contextmanager

@@ -1,0 +1,88 @@
+"""Where batches end: at a commit, by bytes, rows or age; and where a transaction larger than a buffer is cut into parts.
+
+Protocol line 3: a batch holds whole transactions in commit order.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from re_dms.lsn import LSN
+from re_dms.pipeline.progress import Progress
+from re_dms.pipeline.ring import Ring
+from re_dms.settings import CaptureSettings
+
+
+class Cutter:
+    """Ships what the ring's current region holds. `wait_for_buffer` returns when the ring has a free region, or raises."""
+
+    def __init__(
+        self, ring: Ring, progress: Progress, capture: CaptureSettings, wait_for_buffer: Callable[[], None]
+    ) -> None:
+        self.ring = ring
+        self.progress = progress
+        self.capture = capture
+        self._wait_for_buffer = wait_for_buffer
+        self.reset()
+
+    def reset(self) -> None:
+        """No batch is open."""
+        self._bytes_shipped = 0
+        self._since: float | None = None
+        self._committed = 0  # messages of the current region up to its last commit
+        self._end = LSN(0)
+
+    @property
+    def due_at(self) -> float | None:
+        """When the open batch is old enough to be closed (monotonic seconds); None when nothing waits."""
+        return None if self._since is None else self._since + self.capture.flush_seconds
+
+    def is_due(self, now: float) -> bool:
+        """Whether the open batch is old enough."""
+        return self._since is not None and now - self._since >= self.capture.flush_seconds
+
+    def committed(self, end: LSN, now: float) -> None:
+        """The last message in the region is a Commit that ends at `end`: close the batch here if it is time."""
+        writer = self.ring.writer
+        self._committed, self._end = len(writer.lengths), end
+        if self._since is None:
+            self._since = now
+        full = (
+            self._bytes_shipped + writer.position >= self.capture.flush_bytes
+            or len(writer.lengths) >= self.capture.flush_rows
+        )
+        if full or self.is_due(now):
+            self.close(wait=full)
+
+    def close(self, *, wait: bool) -> None:
+        """Ship what is committed as the end of a batch. Without `wait`, only when a free region is there: while the
+        encoder is busy the batch may as well grow."""
+        if not self._committed:
+            return
+        if not self.ring.has_free:
+            self.ring.poll(0)
+        if not self.ring.has_free:
+            if not wait:
+                return
+            self._wait_for_buffer()
+        self.ring.ship({"kind": "stream", "ends": True, "end": str(self._end)}, self._committed)
+        self.progress.shipped(self._end)
+        self.reset()
+
+    def make_room(self, size: int) -> None:
+        """After this a message of `size` bytes fits, unless it is larger than any region."""
+        self.close(wait=True)
+        writer = self.ring.writer
+        if writer.lengths and not writer.has_room(size):
+            self._wait_for_buffer()
+            self._bytes_shipped += writer.position
+            self.ring.ship({"kind": "stream", "ends": False}, len(writer.lengths))
+            self.progress.shipped_part()
+
+    def oversized(self, data: memoryview) -> None:
+        """Ship a message that is larger than any region as a part of its own."""
+        self._since = self._since or time.monotonic()
+        self._bytes_shipped += len(data)
+        self.ring.ship_oversized({"kind": "stream", "ends": False}, data)
+        self.progress.shipped_part()
