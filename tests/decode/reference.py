@@ -95,7 +95,10 @@ class Reference:
 
     def __init__(self, resolve: Resolve) -> None:
         self.resolve = resolve
-        self.relations: dict[int, Relation | None] = {}
+        self.announced: dict[int, WireRelation] = {}
+        self.resolved: dict[int, Relation | None] = {}
+        self.current: dict[int, Relation | None] = {}
+        self.cut: set[int] = set()
         self.transaction: tuple[int, int] | None = None
         self.commits: list[tuple[int, int, int]] = []
         self.segments: dict[int, list[Segment]] = {}
@@ -113,46 +116,64 @@ class Reference:
 
     def one(self, seq: int, body: Take, skip_before: Mapping[int, int]) -> None:
         tag = body.raw(1)
-        if tag == b"B":
-            final_lsn, _, xid = body.number(">Q"), body.number(">q"), body.number(">I")
-            body.end()
-            if self.transaction:
-                raise Refused("begin in transaction")
-            self.transaction = (final_lsn, xid)
-            return
-        if tag == b"M":
-            if body.number(">B") > 1:
-                raise Refused("flags")
-            body.number(">Q")
-            while body.raw(1) != b"\0":
-                pass
-            body.raw(body.number(">i"))
-            return body.end()
-        if tag not in (b"C", b"O", b"R", b"Y", b"I", b"U", b"D", b"T") or not self.transaction:
+        if tag in (b"R", b"Y", b"M"):
+            {b"R": self.relation, b"Y": self.type, b"M": self.logical}[tag](body)
+        elif tag == b"B":
+            self.begin(body)
+        elif tag not in (b"C", b"O", b"I", b"U", b"D", b"T") or not self.transaction:
             raise Refused("unknown, or outside of a transaction")
-        if tag == b"C":
-            flags, lsn, end_lsn, time = (body.number(f) for f in (">B", ">Q", ">Q", ">q"))
-            body.end()
-            if flags or lsn != self.transaction[0]:
-                raise Refused("commit")
-            self.commits.append((end_lsn, self.transaction[1], time + 946_684_800_000_000))
-            self.transaction = None
+        elif tag == b"C":
+            self.commit(body)
         elif tag == b"O":
-            body.number(">Q"), body.text(), body.end()
-        elif tag == b"Y":
-            body.number(">I"), body.text(), body.text(), body.end()
-        elif tag == b"R":
-            self.relation(body)
+            self.origin(body)
         elif tag == b"T":
-            count = body.number(">i")
-            options = body.number(">B")
-            if count < 0 or options > 3 or len(body.data) - body.at != 4 * count:
-                raise Refused("truncate")
-            for oid in dict.fromkeys(body.number(">I") for _ in range(count)):
-                if self.carried(oid, skip_before):
-                    self.segments[oid].append(Segment(self.relations[oid], truncate=True))
+            self.truncate(body, skip_before)
         else:
             self.row(seq, tag, body, skip_before)
+
+    def begin(self, body: Take) -> None:
+        final_lsn, _, xid = body.number(">Q"), body.number(">q"), body.number(">I")
+        body.end()
+        if self.transaction:
+            raise Refused("begin in transaction")
+        self.transaction = (final_lsn, xid)
+
+    def commit(self, body: Take) -> None:
+        flags, lsn, end_lsn, time = (body.number(form) for form in (">B", ">Q", ">Q", ">q"))
+        body.end()
+        if flags or lsn != self.transaction[0]:
+            raise Refused("commit")
+        self.commits.append((end_lsn, self.transaction[1], time + 946_684_800_000_000))
+        self.transaction = None
+
+    def origin(self, body: Take) -> None:
+        body.number(">Q")
+        body.text()
+        body.end()
+
+    def type(self, body: Take) -> None:
+        body.number(">I")
+        body.text()
+        body.text()
+        body.end()
+
+    def logical(self, body: Take) -> None:
+        if body.number(">B") > 1:
+            raise Refused("flags")
+        body.number(">Q")
+        while body.raw(1) != b"\0":
+            pass
+        body.raw(body.number(">i"))
+        body.end()
+
+    def truncate(self, body: Take, skip_before: Mapping[int, int]) -> None:
+        count, options = body.number(">i"), body.number(">B")
+        if count < 0 or options > 3 or len(body.data) - body.at != 4 * count:
+            raise Refused("truncate")
+        for oid in dict.fromkeys(body.number(">I") for _ in range(count)):
+            relation = self.carried(oid, skip_before)
+            if relation is not None:
+                self.segments[oid].append(Segment(relation, truncate=True))
 
     def relation(self, body: Take) -> None:
         oid, schema, name, identity = body.number(">I"), body.text(), body.text(), body.raw(1)
@@ -175,25 +196,33 @@ class Reference:
             name=name,
             identity=identity.decode(),
             columns=tuple(columns),
-            lsn=LSN(self.transaction[0]),
+            lsn=LSN(0),
         )
-        (found,) = self.resolve([wire])
-        if oid not in self.relations or self.relations[oid] != found:
-            self.relations[oid] = found
+        self.announced[oid] = wire
+        self.resolved.pop(oid, None)
 
-    def carried(self, oid: int, skip_before: Mapping[int, int]) -> bool:
-        if oid not in self.relations:
+    def carried(self, oid: int, skip_before: Mapping[int, int]) -> Relation | None:
+        """The version that a row or TRUNCATE belongs to, if it is kept. Versions without kept rows are never resolved."""
+        if oid not in self.announced:
             raise Refused("no Relation")
         self.segments.setdefault(oid, [])
-        return self.relations[oid] is not None and self.transaction[0] >= skip_before.get(oid, 0)
+        if self.transaction[0] < skip_before.get(oid, 0):
+            return None
+        if oid not in self.resolved:
+            (found,) = self.resolve([self.announced[oid]])
+            self.resolved[oid] = found
+            if oid in self.current and self.current[oid] != found:
+                self.cut.add(oid)
+            self.current[oid] = found
+        return self.resolved[oid]
 
     def row(self, seq: int, tag: bytes, body: Take, skip_before: Mapping[int, int]) -> None:
         if len(body.data) < 8:
             raise Refused("short")
         oid = body.number(">I")
-        if not self.carried(oid, skip_before):
+        relation = self.carried(oid, skip_before)
+        if relation is None:
             return
-        relation = self.relations[oid]
         width = len(relation.columns)
         kind, old, new = body.raw(1), None, None
         if kind in (b"K", b"O") and tag != b"I":
@@ -208,7 +237,8 @@ class Reference:
             new = body.tuple(width, unsent=True)
         body.end()
         segments = self.segments[oid]
-        if not segments or segments[-1].truncate or segments[-1].relation is not relation:
+        if not segments or segments[-1].truncate or oid in self.cut:
+            self.cut.discard(oid)
             segments.append(Segment(relation))
         segments[-1].rows.append(RowChange(seq, tag.decode(), "" if old is None else kind.decode(), new, old))
 

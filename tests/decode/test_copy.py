@@ -4,11 +4,11 @@ import struct
 
 import psycopg
 import pytest
-from decode import messages as m
-from fix_postgres import Database
 from hypothesis import given
 from hypothesis import strategies as st
 
+from decode import messages as m
+from fix_postgres import Database
 from re_dms.decode.copy import decode_copy
 from re_dms.errors import DecodeError
 

@@ -4,8 +4,8 @@ import mmap
 
 import numpy as np
 import pytest
-from decode import messages as m
 
+from decode import messages as m
 from re_dms.decode.copy import decode_copy
 from re_dms.decode.frames import PAD, Frames
 from re_dms.decode.pgoutput import PgOutputDecoder

@@ -5,8 +5,8 @@ import struct
 from collections.abc import Sequence
 
 import pytest
-from decode import messages as m
 
+from decode import messages as m
 from re_dms.decode.frames import Frames
 from re_dms.decode.pgoutput import Decoded, PgOutputDecoder
 from re_dms.decode.wire import WireColumn, WireRelation
@@ -171,8 +171,9 @@ def test_resolve_is_asked_once_a_buffer_with_what_the_messages_say() -> None:
 
     decoder = PgOutputDecoder(resolve)
     decode(m.begin(0x500), decoder=decoder)
-    decode(m.relation(T), m.commit(0x500), m.begin(0x600), m.relation(FULL), m.commit(0x600), decoder=decoder)
-    assert len(asked) == 1
+    row = m.insert(FULL.oid, ["1", "2"])
+    decode(m.relation(T), ROW, m.commit(0x500), m.begin(0x600), m.relation(FULL), row, m.commit(0x600), decoder=decoder)
+    assert [len(wires) for wires in asked] == [2]
     keyed = WireRelation(
         oid=T.oid,
         schema="public",
@@ -195,10 +196,42 @@ def test_a_type_an_origin_and_messages_of_others_are_ignored() -> None:
     assert shape(decoded) == {T.oid: [(2, [6])]}
 
 
+def test_a_version_is_resolved_when_the_first_row_of_it_is_kept() -> None:
+    asked: list[list[int]] = []
+
+    def resolve(wires: Sequence[WireRelation]) -> list[Relation | None]:
+        asked.append([len(wire.columns) for wire in wires])
+        return [T if len(wire.columns) == 2 else WIDER for wire in wires]
+
+    decoder = PgOutputDecoder(resolve)
+    skip = {T.oid: LSN(200)}
+    wider = m.insert(T.oid, ["1", "2", "3"])
+    first = decode(m.begin(100), m.relation(T), ROW, m.relation(WIDER), wider, decoder=decoder, skip_before=skip)
+    second = decode(wider, m.truncate(T.oid), m.commit(100), decoder=decoder, skip_before=skip)
+    assert (shape(first), shape(second), asked) == ({}, {}, [])
+    assert shape(decode(m.begin(300), wider, decoder=decoder, skip_before=skip)) == {T.oid: [(3, [1])]}
+    assert shape(decode(wider, decoder=decoder, skip_before=skip)) == {T.oid: [(3, [0])]}
+    assert asked == [[3]]
+
+
+def test_a_version_that_no_row_belongs_to_is_no_barrier() -> None:
+    decoded = decode(m.begin(1), m.relation(T), ROW, m.relation(WIDER), m.relation(T), ROW)
+    assert shape(decoded) == {T.oid: [(2, [2, 5])]}
+
+
+def test_relations_and_types_may_stand_between_transactions() -> None:
+    """The reader leaves transactions out that the journal has; what they said of tables still counts."""
+    decoder = PgOutputDecoder(m.resolve_among(T, WIDER))
+    assert shape(decode(m.type_(), m.relation(T), decoder=decoder)) == {}
+    decoded = decode(m.begin(1), ROW, m.commit(1), m.relation(WIDER), m.begin(2), decoder=decoder)
+    assert shape(decoded) == {T.oid: [(2, [1])]}
+    assert shape(decode(m.insert(T.oid, ["1", "2", "3"]), decoder=decoder)) == {T.oid: [(3, [0])]}
+
+
 @pytest.mark.parametrize("answer", [[], [OTHER], [WIDER]], ids=["too few", "another table", "other columns"])
 def test_an_answer_that_is_not_the_tables_is_our_own_fault(answer: list[Relation]) -> None:
     with pytest.raises(InvariantError):
-        decode(m.begin(1), m.relation(T), resolve=lambda wires: answer)
+        decode(m.begin(1), m.relation(T), ROW, resolve=lambda wires: answer)
 
 
 @pytest.mark.parametrize(
@@ -257,7 +290,7 @@ def test_what_is_unknown_short_or_too_long_is_refused_with_the_byte_and_the_lsn(
     assert caught.value.remedy
 
 
-@pytest.mark.parametrize("body", [ROW, m.truncate(T.oid), m.relation(T), m.type_(), m.origin(), m.commit(1)])
+@pytest.mark.parametrize("body", [ROW, m.truncate(T.oid), m.origin(), m.commit(1)])
 def test_a_change_outside_of_a_transaction_is_refused(body: bytes) -> None:
     with pytest.raises(DecodeError, match="LSN 16/B374D848"):
         decode(m.begin(1), m.commit(1), body)

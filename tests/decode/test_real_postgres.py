@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+
 from decode import messages as m
 from fix_postgres import Database
-
 from re_dms.decode.pgoutput import Decoded, PgOutputDecoder, TableEvents, WireRelation
 from re_dms.lsn import LSN
 from re_dms.schema import Relation

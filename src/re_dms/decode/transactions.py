@@ -63,7 +63,8 @@ class Transactions:
         return self.final_lsn[(np.searchsorted(self._markers, messages) + self._carried - 1) // 2]
 
     def final_lsns_near(self, messages: Offsets) -> npt.NDArray[np.uint64]:
-        """As `final_lsns`; for a message between two transactions the one before it, or 0/0 when there is none."""
+        """As `final_lsns`; a message between two transactions counts to the one before it in this buffer, else to the one
+        after it; 0/0 when the buffer touches none."""
         if not len(self.final_lsn):
             return np.zeros(len(messages), dtype=np.uint64)
         return self.final_lsn[np.maximum((np.searchsorted(self._markers, messages) + self._carried - 1) // 2, 0)]

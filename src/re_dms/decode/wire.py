@@ -33,7 +33,8 @@ class WireRelation:
     """A Relation message. `identity` is pg_class.relreplident (d, n, f, i).
 
     `lsn` is the final LSN of the transaction that the message is in: the position at which this version counts, in the
-    order of commits. (The message's own header has 0/0.)
+    order of commits. (The message's own header has 0/0.) Between two transactions it is only near: see
+    `Transactions.final_lsns_near`.
     """
 
     oid: int
