@@ -55,8 +55,8 @@ def normalise(relation: Relation, frame: pl.DataFrame) -> Events:
     frame = fill_unsent(relation, frame)
     moved = _moved(relation, frame)
     for attnum in relation.key:
-        # `K` does not hold a key column that is NULL, and before PG 14.2 the server left a TOASTed key column out
-        # of an UPDATE altogether.
+        # Replica identity columns are NOT NULL. Minor releases before mid-2022 left an unchanged TOASTed key column
+        # out of an UPDATE altogether ("WAL log unchanged toasted replica identity key attributes").
         if frame[new(attnum)].null_count() or (moved is not None and frame[old(attnum)].filter(moved).null_count()):
             raise SourceError(
                 f"{relation.full_name}: a change came without the value of the key column "
