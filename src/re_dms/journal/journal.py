@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from re_dms.errors import ChangesMissing, InvariantError, JournalError, JournalUnavailable, PipelineHeld
+from re_dms.failpoints import failpoint
 from re_dms.journal import keys
 from re_dms.journal.objects import RESET, Applied, CopyRequest, Model, Position, parse, to_json
 from re_dms.journal.store import ObjectExists, ObjectMissing, Store
@@ -91,7 +92,9 @@ class Journal:
         unclear: Exception | None = None
         for _ in range(_PUT_ATTEMPTS_MAX):
             try:
+                failpoint("capture.before_manifest")  # an error here is a put that never arrived,
                 self.store.create(key, data)
+                failpoint("capture.after_manifest")  # and here one whose reply was lost
                 return
             except ObjectExists as error:
                 unclear = error

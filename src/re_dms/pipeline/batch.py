@@ -169,9 +169,7 @@ class Batch:
             tables=tables,
             dropped_tables=dropped,
         )
-        failpoint("capture.before_manifest")
         self.journal.commit(manifest)
-        failpoint("capture.after_manifest")
         relations.changed = False
         return manifest
 
