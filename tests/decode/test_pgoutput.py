@@ -296,6 +296,13 @@ def test_a_change_outside_of_a_transaction_is_refused(body: bytes) -> None:
         decode(m.begin(1), m.commit(1), body)
 
 
+def test_a_negative_length_is_refused_beside_rows_with_null() -> None:
+    null = m.insert(T.oid, [None, "x"])
+    bad = ROW[:9] + struct.pack(">i", -1) + ROW[13:]
+    with pytest.raises(DecodeError, match="a negative length"):
+        decode(m.begin(1), m.relation(T), bad, null)
+
+
 def test_a_lost_buffer_is_noticed_at_the_commit() -> None:
     decoder = PgOutputDecoder(m.resolve_among(T))
     decode(m.begin(100), m.relation(T), ROW, decoder=decoder)
