@@ -6,11 +6,10 @@ from typing import Any
 
 import psycopg
 import pytest
-from fix_postgres import Database
 
+from fix_postgres import Database
 from re_dms.settings import SourceSettings
 from re_dms.source.connection import connect
-
 from source import tiny_pgoutput
 from source.given import settings_for
 

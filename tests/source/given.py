@@ -3,7 +3,6 @@
 from typing import Any
 
 from fix_postgres import Database
-
 from re_dms.settings import SourceSettings
 
 

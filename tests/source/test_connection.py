@@ -3,12 +3,12 @@
 from typing import Any
 
 import pytest
-from fix_postgres import Database, PostgresFactory
-from source.given import settings_for
 
+from fix_postgres import Database, PostgresFactory
 from re_dms.errors import ConfigurationError, SourceError, SourceUnavailable
 from re_dms.settings import SourceSettings
 from re_dms.source.connection import SETTINGS, connect, connection_parameters, open_session, watch
+from source.given import settings_for
 
 CANARY = "c4nary-passw0rd"
 HOSTILE = {
@@ -51,7 +51,14 @@ def test_settings_of_the_role_lose(hostile: SourceSettings, replication: bool) -
             """select '2024-02-03'::date::text, '2024-02-03 04:05:06+00'::timestamptz::text, '1 year 2 days'::interval::text,
             (0.1::float8 + 0.2::float8)::text, '\\xde'::bytea::text, 'pg_class'::regclass::text"""
         ).fetchone()
-        assert values == ("2024-02-03", "2024-02-03 04:05:06+00", "1 year 2 days", "0.30000000000000004", "\\xde", "pg_class")
+        assert values == (
+            "2024-02-03",
+            "2024-02-03 04:05:06+00",
+            "1 year 2 days",
+            "0.30000000000000004",
+            "\\xde",
+            "pg_class",
+        )
         for name in HOSTILE:
             assert setting(connection, name).replace(", ", ",") == SETTINGS[name], name
 
@@ -97,7 +104,9 @@ def test_timeouts_of_later_versions_are_off(hostile: SourceSettings, database: D
         assert [setting(connection, name) for name in known] == ["0"] * len(known)
 
 
-@pytest.mark.parametrize("dsn", [f"postgresql://u:{CANARY}@[host/db", f"host=h password={CANARY} nonsense", f"pg:{CANARY}"])
+@pytest.mark.parametrize(
+    "dsn", [f"postgresql://u:{CANARY}@[host/db", f"host=h password={CANARY} nonsense", f"pg:{CANARY}"]
+)
 def test_an_invalid_dsn_is_not_quoted(dsn: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         connection_parameters(SourceSettings(dsn=dsn, slot="s", publication="p"), purpose="test")

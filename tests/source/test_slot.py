@@ -5,8 +5,8 @@ from typing import Any
 
 import psycopg
 import pytest
-from fix_postgres import Database, PostgresFactory
 
+from fix_postgres import Database, PostgresFactory
 from re_dms.errors import ConfigurationError, PipelineHeld, SourceError
 from re_dms.lsn import LSN
 from re_dms.settings import SourceSettings
@@ -34,7 +34,9 @@ def test_a_slot_is_made_read_and_dropped(session: Session, settings: SourceSetti
     assert read_slot(session, settings.slot) is None
 
 
-def test_retained_bytes_grow_with_what_others_write(session: Session, settings: SourceSettings, database: Database) -> None:
+def test_retained_bytes_grow_with_what_others_write(
+    session: Session, settings: SourceSettings, database: Database
+) -> None:
     create_slot(session, settings.slot)
     before = read_slot(session, settings.slot)
     database.execute("create table filler as select repeat('x', 1000) from generate_series(1, 1000)")
@@ -91,7 +93,9 @@ def test_without_logical_wal_the_setting_is_named(postgres_factory: PostgresFact
 
 
 def test_a_lost_slot_is_told(postgres_factory: PostgresFactory) -> None:
-    server = postgres_factory(settings={"max_slot_wal_keep_size": "1MB", "max_wal_size": "32MB", "min_wal_size": "32MB"})
+    server = postgres_factory(
+        settings={"max_slot_wal_keep_size": "1MB", "max_wal_size": "32MB", "min_wal_size": "32MB"}
+    )
     source = SourceSettings(dsn=server.dsn("postgres"), slot="s", publication="p")
     with connect(source, purpose="test") as connection:
         create_slot(connection, "s")
@@ -104,7 +108,9 @@ def test_a_lost_slot_is_told(postgres_factory: PostgresFactory) -> None:
     assert state.wal_status == "lost"
 
 
-def test_visible_commits_end_at_or_before_the_current_position(session: Session, sessions: Callable[[], Session]) -> None:
+def test_visible_commits_end_at_or_before_the_current_position(
+    session: Session, sessions: Callable[[], Session]
+) -> None:
     session.execute("create table public.t (a int)")
     writer = sessions()
     writer.execute("set synchronous_commit = off")

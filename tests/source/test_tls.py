@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fix_postgres import PostgresFactory
 
+from fix_postgres import PostgresFactory
 from re_dms.errors import ConfigurationError, SourceError
 from re_dms.settings import SourceSettings
 from re_dms.source.connection import connect, connection_parameters
@@ -46,7 +46,7 @@ def test_another_machine_is_verified_by_default(dsn: str) -> None:
 )
 def test_this_machine_is_left_to_libpq(dsn: str) -> None:
     assert "sslmode" not in parameters(dsn)
-    assert parameters(f"host=localhost sslmode=disable")["sslmode"] == "disable"
+    assert parameters("host=localhost sslmode=disable")["sslmode"] == "disable"
 
 
 @pytest.mark.parametrize("mode", ["disable", "allow", "prefer", "require", "verify-ca"])
@@ -84,14 +84,18 @@ def certificates(directory: Path, name: str) -> None:
     """A CA in ca.crt and a certificate of it for `name` in server.crt and server.key."""
     (directory / "extensions").write_text(f"subjectAltName=DNS:{name}\n")
     subject = ["-nodes", "-newkey", "rsa:2048"]
-    openssl(directory, "req", "-x509", *subject, "-keyout", "ca.key", "-out", "ca.crt", "-subj", "/CN=test CA", "-days", "2")
+    openssl(
+        directory, "req", "-x509", *subject, "-keyout", "ca.key", "-out", "ca.crt", "-subj", "/CN=test CA", "-days", "2"
+    )
     openssl(directory, "req", *subject, "-keyout", "server.key", "-out", "server.csr", "-subj", f"/CN={name}")
     signing = ["-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial", "-extfile", "extensions", "-days", "2"]
     openssl(directory, "x509", "-req", "-in", "server.csr", "-out", "server.crt", *signing)
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="needs the openssl program to make certificates")
-def test_a_server_is_trusted_by_its_authority_and_its_name_only(postgres_factory: PostgresFactory, tmp_path: Path) -> None:
+def test_a_server_is_trusted_by_its_authority_and_its_name_only(
+    postgres_factory: PostgresFactory, tmp_path: Path
+) -> None:
     server = postgres_factory(settings={"listen_addresses": "127.0.0.1"})
     data = Path(server.execute("show data_directory")[0][0])
     if "openssl" not in server.execute("show ssl_library")[0][0].lower():

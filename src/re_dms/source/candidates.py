@@ -124,20 +124,11 @@ def require_publishable(
 
     It lists every such table with the SQL that mends it.
     """
-    leaves = {root.oid: list(tables.leaves(root.oid)) for root in chosen}
-    oids = {root.oid for root in chosen} | {leaf.oid for below in leaves.values() for leaf in below}
-    described = describe(connection, oids)
     version = connection.info.server_version
     found: list[str] = []
-    for root in chosen:
-        if root.oid not in described:
-            continue  # dropped in between: CREATE PUBLICATION will say so
-        whole = described[root.oid]
-        obstacles = [(whole, obstacle(whole, version))]
-        for leaf in leaves[root.oid]:
-            if leaf.oid in described:
-                part = described[leaf.oid]
-                obstacles.append((part, obstacle(part, version) or _disagreement(whole, part)))
+    for root, leaves in _described(connection, tables, [table.oid for table in chosen]):
+        obstacles = [(root, obstacle(root, version))]
+        obstacles += [(leaf, obstacle(leaf, version) or _disagreement(root, leaf)) for leaf in leaves]
         found += [f"{printable(table.full_name)}: {what} — {_mend(table)}" for table, what in obstacles if what]
     if found:
         raise ConfigurationError(
@@ -145,6 +136,38 @@ def require_publishable(
             + "\n  ".join(found),
             remedy="run the SQL beside each table, or leave the table out with --exclude",
         )
+
+
+def require_agreement(connection: psycopg.Connection[Any], tables: SourceTables, published: Iterable[int]) -> None:
+    """Raise ConfigurationError for published partitions whose UPDATE and DELETE work, but not by the key of their root.
+
+    For publications that are not ours: tables without an identity are theirs to have, only inserts can happen to them.
+    """
+    version = connection.info.server_version
+    partitioned = [oid for oid in published if oid in tables and tables[oid].kind == "p"]
+    found = [
+        f"{printable(leaf.full_name)}: {what} — {_mend(leaf)}"
+        for root, leaves in _described(connection, tables, partitioned)
+        for leaf in leaves
+        if (what := obstacle(leaf, version) if leaf.kind == "f" else _disagreement(root, leaf))
+        if leaf.kind == "f" or obstacle(leaf, version) is None
+    ]
+    if found:
+        raise ConfigurationError(
+            "changes of these partitions could not be followed:\n  " + "\n  ".join(found),
+            remedy="run the SQL beside each table (on the partitioned table, too), or leave it out with --exclude",
+        )
+
+
+def _described(
+    connection: psycopg.Connection[Any], tables: SourceTables, oids: Iterable[int]
+) -> Iterator[tuple[CatalogTable, list[CatalogTable]]]:
+    """Each table with its leaves. What was dropped in between is left out: CREATE PUBLICATION will say so."""
+    leaves = {oid: [leaf.oid for leaf in tables.leaves(oid)] for oid in oids}
+    described = describe(connection, {*leaves, *(leaf for below in leaves.values() for leaf in below)})
+    for oid, below in leaves.items():
+        if oid in described:
+            yield described[oid], [described[leaf] for leaf in below if leaf in described]
 
 
 def obstacle(table: CatalogTable, server_version: int) -> str | None:
@@ -175,11 +198,14 @@ def obstacle(table: CatalogTable, server_version: int) -> str | None:
 
 def _disagreement(root: CatalogTable, leaf: CatalogTable) -> str | None:
     """Why a partition's old rows could not be understood as its root's; Postgres takes the identity of the leaf."""
-    if leaf.identity == "f":
-        return None
-    if _names(root) == _names(leaf) or (root.identity == "f" and _primary(root) == _names(leaf) != set()):
-        return None
-    return f"its replica identity differs from that of {printable(root.full_name)}"
+    whole_rows = leaf.identity == "f"
+    if root.identity == "f":
+        agree = whole_rows or _primary(root) == _names(leaf) != set()
+    elif whole_rows:
+        agree = root.identity_key != ()
+    else:
+        agree = _names(root) == _names(leaf)
+    return None if agree else f"its replica identity differs from that of {printable(root.full_name)}"
 
 
 def _names(table: CatalogTable) -> set[str]:

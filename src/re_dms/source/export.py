@@ -101,14 +101,14 @@ def _as_printed(column: Column) -> sql.Composable:
 def _rows(pgconn: pq.abc.PGconn, statement: bytes, relation: Relation) -> Iterator[memoryview]:
     try:
         pgconn.send_query(statement)
-        _require(_result(pgconn), pq.ExecStatus.COPY_OUT, relation)
+        _require(pgconn, pq.ExecStatus.COPY_OUT, relation)
         first = True
         while (data := _payload(pgconn)) is not None:
             if first:
                 data, first = _without_header(data), False
             if len(data) > len(_TRAILER) or data.tobytes() not in (_TRAILER, b""):
                 yield data
-        _require(_result(pgconn), pq.ExecStatus.COMMAND_OK, relation)
+        _require(pgconn, pq.ExecStatus.COMMAND_OK, relation)
         while _result(pgconn) is not None:
             pass
     except psycopg.Error as error:
@@ -147,9 +147,13 @@ def _without_header(data: memoryview) -> memoryview:
     return data[_HEADER.size + extension :]
 
 
-def _require(result: pq.abc.PGresult | None, status: pq.ExecStatus, relation: Relation) -> None:
+def _require(pgconn: pq.abc.PGconn, status: pq.ExecStatus, relation: Relation) -> None:
+    """Take the next result, which must be of this status."""
+    result = _result(pgconn)
     if result is None or result.status == status:
         return
+    while _result(pgconn) is not None:  # so that the session can go on
+        pass
     raise _refused(postgres.error_from_result(result, encoding="utf-8"), relation)
 
 

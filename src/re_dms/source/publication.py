@@ -14,10 +14,18 @@ from psycopg import sql
 
 from re_dms.errors import ConfigurationError
 from re_dms.settings import SourceSettings
-from re_dms.source.candidates import SourceTable, SourceTables, choose, read_tables, require_publishable
+from re_dms.source.candidates import (
+    SourceTable,
+    SourceTables,
+    choose,
+    read_tables,
+    require_agreement,
+    require_publishable,
+)
 from re_dms.source.catalog import describe
 from re_dms.source.failures import printable, reported
 from re_dms.source.patterns import TablePattern, parse_patterns
+from re_dms.source.relations import sent_columns
 
 _LISTS_SINCE: Final = 150_000
 _GENERATED_SINCE: Final = 180_000
@@ -89,12 +97,13 @@ def plan_publication(connection: psycopg.Connection[Any], source: SourceSettings
         to_add = [table for table in chosen if not any(up.oid in there for up in tables.line(table.oid))]
         require_publishable(connection, tables, to_add)
     else:
-        _require_published(include, carried, source.publication)
+        _require_published(include, carried, tables, source.publication)
     if not carried and not to_add:
         raise ConfigurationError(
             f"publication {source.publication!r} sends no table that is wanted", remedy="see `tables` and `exclude`"
         )
-    _require_keys_listed(connection, carried)
+    require_agreement(connection, tables, [table.oid for table in carried])
+    _require_keys_sent(connection, carried)
     return PublicationPlan(
         name=source.publication,
         exists=True,
@@ -202,11 +211,15 @@ def _published(
     ]
 
 
+def _names(table: PublishedTable, tables: SourceTables) -> list[tuple[str, str]]:
+    """Schema and name of the table and of all that it is a partition of: each of them chooses it."""
+    return [(up.schema, up.name) for up in tables.line(table.oid)] or [(table.schema, table.name)]
+
+
 def _is_chosen(
     table: PublishedTable, tables: SourceTables, include: Sequence[TablePattern], exclude: Sequence[TablePattern]
 ) -> bool:
-    """By its own name, or by the name of what it is a partition of."""
-    names = [(up.schema, up.name) for up in tables.line(table.oid)] or [(table.schema, table.name)]
+    names = _names(table, tables)
     if any(pattern.matches(*name) for pattern in exclude for name in names):
         return False
     return not include or any(pattern.matches(*name) for pattern in include for name in names)
@@ -221,30 +234,31 @@ def _require_matches(patterns: Iterable[TablePattern], tables: SourceTables) -> 
             )
 
 
-def _require_published(include: Iterable[TablePattern], carried: Sequence[PublishedTable], name: str) -> None:
+def _require_published(
+    include: Iterable[TablePattern], carried: Sequence[PublishedTable], tables: SourceTables, publication: str
+) -> None:
+    names = [name for table in carried for name in _names(table, tables)]
     for pattern in include:
-        if pattern.explicit and not any(pattern.matches(table.schema, table.name) for table in carried):
+        if pattern.explicit and not any(pattern.matches(*name) for name in names):
             raise ConfigurationError(
-                f"publication {name!r} does not send {pattern.text!r} (or only as a part of another table)",
-                remedy=f"alter publication {sql.Identifier(name).as_string(None)} add table {pattern.text}",
+                f"publication {publication!r} does not send {pattern.text!r} (or only as a part of another table)",
+                remedy=f"alter publication {sql.Identifier(publication).as_string(None)} add table {pattern.text}",
             )
 
 
-def _require_keys_listed(connection: psycopg.Connection[Any], carried: Iterable[PublishedTable]) -> None:
-    listed = {table.oid: table for table in carried if table.columns is not None}
-    if not listed:
-        return
+def _require_keys_sent(connection: psycopg.Connection[Any], carried: Iterable[PublishedTable]) -> None:
+    published = {table.oid: table for table in carried}
     short = []
-    for oid, table in describe(connection, listed).items():
-        columns = set(listed[oid].columns or ())
+    for oid, table in describe(connection, published).items():
         needed = set(table.identity_key)
         if table.identity == "f":
             needed = {column.attnum for column in table.columns if not column.generated}
-        if not needed <= columns:
-            names = [column.name for column in table.columns if column.attnum in needed - columns]
+        sent = set(sent_columns(table, columns=published[oid].columns, generated=published[oid].generated))
+        if not needed <= sent:
+            names = [column.name for column in table.columns if column.attnum in needed - sent]
             short.append(f"{printable(table.full_name)} ({', '.join(map(repr, names))})")
     if short:
         raise ConfigurationError(
-            f"the column list of publication leaves out columns of the replica identity: {'; '.join(short)}",
-            remedy="add the columns to the list: UPDATE and DELETE fail on the source otherwise",
+            f"the publication does not send all columns of the replica identity: {'; '.join(short)}",
+            remedy="add them to its column list; for generated columns, use another replica identity; or use --exclude",
         )

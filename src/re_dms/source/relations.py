@@ -48,9 +48,9 @@ def relation_from_catalog(
     `columns` are the attnums of the publication's column list, if it has one; `generated` whether the publication
     sends stored generated columns (Postgres 18). Raises RelationChanged when the list leaves out key columns.
     """
-    kept = tuple(_column(column) for column in table.columns if _is_sent(column, columns, generated))
-    attnums = {column.attnum for column in kept}
-    if not attnums.issuperset(table.identity_key):
+    attnums = sent_columns(table, columns=columns, generated=generated)
+    kept = tuple(_column(column) for column in table.columns if column.attnum in attnums)
+    if not set(table.identity_key) <= attnums:
         raise RelationChanged(
             f"table {table.full_name}: its key has columns that the publication does not send",
             remedy="add them to the publication's column list, or use a key without generated columns",
@@ -64,6 +64,18 @@ def relation_from_catalog(
         key_kind=kind,
         key=key,
         columns=kept,
+    )
+
+
+def sent_columns(
+    table: CatalogTable, *, columns: Collection[int] | None = None, generated: bool = False
+) -> frozenset[int]:
+    """The attnums of what the stream sends of the table; parameters as for `relation_from_catalog`."""
+    return frozenset(
+        column.attnum
+        for column in table.columns
+        if (column.attnum in columns if columns is not None else not column.generated)
+        or (columns is None and generated and column.generated == "s")
     )
 
 
@@ -105,12 +117,6 @@ def _key(
     if identity in ("d", "i") and identity_key:
         return KeyKind.KEYED, identity_key
     return KeyKind.APPEND, ()
-
-
-def _is_sent(column: CatalogColumn, listed: Collection[int] | None, generated: bool) -> bool:
-    if listed is not None:
-        return column.attnum in listed
-    return column.generated == "" or (generated and column.generated == "s")
 
 
 def _known_column(
