@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,7 @@ FLOAT8 = PgType(oid=701, typmod=-1, name="double precision", kind=Kind.FLOAT8)
 BYTEA = PgType(oid=17, typmod=-1, name="bytea", kind=Kind.BYTEA)
 DATE = PgType(oid=1082, typmod=-1, name="date", kind=Kind.DATE)
 
-Row = dict[str, str | None]
+Row = Mapping[str, str | None]
 
 
 def column(attnum: int, name: str, type_: PgType = TEXT, missing: str | None = None) -> Column:

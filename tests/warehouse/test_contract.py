@@ -17,7 +17,7 @@ from re_dms.errors import (
     WarehouseUnavailable,
 )
 from re_dms.lsn import LSN
-from re_dms.manifest import Truncate
+from re_dms.manifest import DataFile, Truncate
 from re_dms.schema import KeyKind
 from re_dms.warehouse.base import open_warehouse
 from warehouse.building import ORDERS, Bench, Journal, column, relation, table
@@ -97,14 +97,14 @@ def test_of_two_loads_of_one_batch_exactly_one_wins(bench: Bench) -> None:
     def race() -> None:
         fetched = False
 
-        def fetch(file: object) -> object:
+        def fetch(file: DataFile) -> Path:
             # Both are inside their transactions when the first of them reaches its files.
             nonlocal fetched
             if not fetched:
                 fetched = True
                 with contextlib.suppress(threading.BrokenBarrierError):
                     meet.wait(timeout=2)
-            return bench.journal.fetch(manifest.tables[0].steps[0].file)  # type: ignore[union-attr]
+            return bench.journal.fetch(file)
 
         try:
             report = bench.warehouse.load(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import duckdb
 
 from re_dms.errors import ChangesMissing, InvariantError, PipelineHeld
@@ -27,7 +25,6 @@ def load_batch(
     """Load the batch and its watermark, or change nothing. See DuckDBWarehouse.load for what is raised."""
     if manifest.journal_id != journal_id:
         raise InvariantError(f"batch {manifest.number} is of another journal")
-    started = time.monotonic()
     connection.execute("begin transaction")
     state = State(connection)
     # The first write of the transaction: two loads at once conflict here, and one of them is rolled back.
@@ -59,5 +56,4 @@ def load_batch(
         rows=merge.tally.rows,
         inserted=merge.tally.inserted,
         skipped=tuple(merge.tally.skipped),
-        seconds=time.monotonic() - started,
     )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 
 from re_dms.errors import ChangesMissing, WarehouseError, WarehouseUnavailable
 from re_dms.manifest import Manifest, Root
@@ -70,9 +72,10 @@ class DuckDBWarehouse:
         ChangesMissing for a gap, RelationChanged, ValueDoesNotFit and TargetNotOurs naming the table, WarehouseError
         when counts differ, WarehouseUnavailable (try again) for a conflict or a lost reply.
         """
+        started = time.monotonic()
         try:
             with opened(self.path, self._wait_seconds) as connection:
-                return load_batch(
+                report = load_batch(
                     connection,
                     manifest,
                     journal_id=journal_id,
@@ -86,6 +89,7 @@ class DuckDBWarehouse:
                 f"the load of batch {manifest.number} was cut short ({type(error).__name__})",
                 remedy="nothing to do: re-dms reads the watermark and tries again",
             ) from error
+        return replace(report, seconds=time.monotonic() - started)
 
     def watermark(self, journal_id: str) -> Watermark | None:
         """The journal's watermark; None before its first batch. Makes no file."""
