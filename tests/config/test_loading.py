@@ -4,12 +4,12 @@ import dataclasses
 
 import pytest
 
-from re_dms.config import load
+from re_dms.config import Half, load
 from re_dms.config.keys import SECTIONS, keys
 from re_dms.errors import ConfigurationError
 from re_dms.settings import CaptureSettings, LogSettings, Settings, SourceSettings
 
-BOTH = frozenset({"source", "warehouse"})
+BOTH: frozenset[Half] = frozenset({"source", "warehouse"})
 DSN = "host=db.example.com dbname=shop user=re_dms"
 MINIMAL = {"source.dsn": DSN, "warehouse.url": "duckdb:///srv/shop.duckdb"}
 

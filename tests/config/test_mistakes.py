@@ -2,6 +2,7 @@
 
 import string
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -18,8 +19,8 @@ DSN = f"postgresql://re_dms:{SECRET}@db.example.com/shop"
 
 NUMBERS = (SECRET, "", True, [1], {"a": 1}, 0, -1, 10**12, float("nan"), float("inf"), -0.5)
 WHOLE = (*NUMBERS, 1.5)
-WORDS = (SECRET, 1, True, [], {"a": SECRET})
-NAMES = (SECRET, "", "A", "ä", "a b", "a-b", "x" * 64, 7, False, ["a"], {})
+WORDS: tuple[Any, ...] = (SECRET, 1, True, [], {"a": SECRET})
+NAMES: tuple[Any, ...] = (SECRET, "", "A", "ä", "a b", "a-b", "x" * 64, 7, False, ["a"], {})
 PATTERNS = (f"{SECRET} x", f'"{SECRET}', ["a.b", 7], 7, {"a": 1}, ["a b"], [["a.b"]], [f"a.b.{SECRET}"])
 BAD = {
     "pipeline.name": NAMES,

@@ -122,9 +122,11 @@ def test_elsewhere_than_on_a_terminal_the_log_is_json():
 
 
 def test_libraries_are_heard_without_their_arguments():
+    done = f"lost {SECRET}"
+
     def speak(_):
         logging.getLogger("some.library").warning("lost %s", SECRET)
-        logging.getLogger("some.library").error("lost " + SECRET)
+        logging.getLogger("some.library").error(done)
         logging.getLogger("some.library").info("nothing")
 
     first, second = (json.loads(each) for each in lines(speak, format="json"))

@@ -33,7 +33,7 @@ def plan_table_reset(settings: Settings, pattern: str) -> TableReset:
     places = open_places(settings)
     tables = _named(places, pattern)
     counts = _counts(places)
-    lines = [f"{len(tables)} table{'s' if len(tables) > 1 else ''} of pipeline {settings.name} will be copied again:"]
+    lines = [f"{_tables(len(tables))} of pipeline {settings.name} will be copied again:"]
     lines += [f"  {name}{_rows(counts.get(oid))}" for oid, name in tables.items()]
     lines.append("Until the copy is there, a table stands still. Then its rows are replaced, in one transaction.")
     return TableReset(tables=tables, plan=tuple(lines))
@@ -62,7 +62,7 @@ def plan_reset(settings: Settings) -> tuple[str, ...]:
         slot = slot_of(places, connection)
         retained = "" if slot is None or slot.retained_bytes is None else f" ({bytes_text(slot.retained_bytes)} of WAL)"
     counts = _counts(places)
-    emptied = f"{len(counts)} tables with {sum(counts.values()):,} rows are emptied" if counts else "no tables yet"
+    emptied = f"{_tables(len(counts))}, {sum(counts.values()):,} rows: emptied" if counts else "no tables yet"
     url = settings.warehouse.url if settings.warehouse is not None else "not configured"
     return (
         f"reset of pipeline {settings.name}:",
@@ -90,7 +90,7 @@ def reset(settings: Settings) -> tuple[str, ...]:
     return (
         f"slot {source.slot}: {'dropped' if dropped else 'was not there'}",
         f"journal: {'removed' if destroyed else 'was not there'}",
-        f"warehouse: {len(emptied)} tables emptied",
+        f"warehouse: {_tables(len(emptied))} emptied",
     )
 
 
@@ -147,6 +147,10 @@ def _target_names(places: Places) -> dict[int, str]:
         return {}
     status = places.warehouse.status(places.root.journal_id)
     return {table.oid: f"{table.schema}.{table.name}" for table in status.tables}
+
+
+def _tables(count: int) -> str:
+    return f"{count} {'table' if count == 1 else 'tables'}"
 
 
 def _rows(count: int | None) -> str:

@@ -31,7 +31,7 @@ Half = Literal["source", "warehouse"]
 
 # Any of these says that libpq knows where to connect without a DSN.
 # https://www.postgresql.org/docs/current/libpq-envars.html
-_LIBPQ: Final = ("PGHOST", "PGHOSTADDR", "PGPORT", "PGDATABASE", "PGUSER", "PGSERVICE")
+LIBPQ: Final = ("PGHOST", "PGHOSTADDR", "PGPORT", "PGDATABASE", "PGUSER", "PGSERVICE")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +64,7 @@ def load(
         mistakes.extend(more)
     sections, invalid = _validated(given)
     mistakes.extend(invalid)
-    libpq_knows = any(environment.get(name) for name in _LIBPQ)
+    libpq_knows = any(environment.get(name) for name in LIBPQ)
     mistakes.extend(_missing(given, needs, libpq_knows=libpq_knows))
     mistakes.extend(_contradictions(sections))
     if mistakes:
