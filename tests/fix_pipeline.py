@@ -20,6 +20,7 @@ from typing import Any
 import duckdb
 import psycopg
 import pytest
+
 from fix_postgres import Database
 
 RUN_SECONDS_MAX = 60.0

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from fix_postgres import Database
 
+from fix_postgres import Database
 from re_dms.decode.copy import decode_copy
 from re_dms.decode.frames import Frames
 from re_dms.decode.pgoutput import PgOutputDecoder

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 import duckdb
 import psycopg
 import pytest
-from fix_postgres import Database
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from fix_postgres import Database
 from histories.in_process import InProcess
 
 EXAMPLES = 40

@@ -5,8 +5,8 @@ from __future__ import annotations
 import signal
 
 import pytest
-from fix_pipeline import Pipeline
 
+from fix_pipeline import Pipeline
 from re_dms.lsn import LSN
 
 
@@ -22,12 +22,12 @@ def test_after_a_drain_nothing_is_sent_again(pipeline: Pipeline, number: signal.
     running.signal(number)
     finished = running.finish()
     assert finished.code == 128 + number
-    [(confirmed, active)] = database.fetch(
-        f"select confirmed_flush_lsn::text, active from pg_replication_slots where slot_name = '{pipeline.name}'"
+    [(confirmed,)] = database.fetch(
+        f"select confirmed_flush_lsn::text from pg_replication_slots where slot_name = '{pipeline.name}'"
     )
     loaded = running.events("loaded")
-    print(finished.log)
-    assert LSN.parse(confirmed) == LSN.parse(loaded[-1]["lsn"]) and LSN.parse(confirmed) <= inserted
+    assert confirmed == loaded[-1]["lsn"]
+    assert LSN.parse(confirmed) <= inserted
     assert pipeline.catch_up().summary["transactions"] == 3 - sum(line["transactions"] for line in loaded)
     pipeline.assert_equal("t")
 
@@ -40,7 +40,9 @@ def test_a_drain_under_load_confirms_what_it_loaded(pipeline: Pipeline) -> None:
     running.wait_for("streaming")
     with database.connect() as connection:
         for start in range(0, 400_000, 10_000):
-            connection.execute(f"insert into t select i, repeat('x', 200) from generate_series({start}, {start + 9_999}) i")
+            connection.execute(
+                f"insert into t select i, repeat('x', 200) from generate_series({start}, {start + 9_999}) i"
+            )
     running.signal(signal.SIGTERM)
     assert running.finish().code == 143
     [(confirmed,)] = database.fetch(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from fix_pipeline import Pipeline
 
 BIG = "repeat(md5('{}'), 400)"  # external storage: 12,800 characters that an UPDATE leaves unsent
@@ -12,7 +13,10 @@ TABLES = {
     "pk_default": ("(id int primary key, a text, big text)", ""),
     "pk_composite": ("(x int, id text, a text, big text, primary key (id, x))", ""),
     "pk_full": ("(id int primary key, a text, big text)", "alter table {t} replica identity full"),
-    "pk_toast": ("(id int, k text, a text, big text, primary key (k, id))", "alter table {t} alter k set storage external"),
+    "pk_toast": (
+        "(id int, k text, a text, big text, primary key (k, id))",
+        "alter table {t} alter k set storage external",
+    ),
     "by_index": (
         "(id int not null, a text, big text)",
         "create unique index on {t} (id); alter table {t} replica identity using index {t}_id_idx",
@@ -101,7 +105,9 @@ def test_what_is_there_is_copied_and_then_followed(pipeline: Pipeline) -> None:
     database.execute("insert into t select i, 'v' || i from generate_series(1, 1000) i")
     first = pipeline.catch_up()
     assert first.summary["tables"]["public.t"]["copied"] == 1000
-    database.execute("update t set a = 'changed' where id <= 10; delete from t where id > 990; insert into t values (5000, '')")
+    database.execute(
+        "update t set a = 'changed' where id <= 10; delete from t where id > 990; insert into t values (5000, '')"
+    )
     second = pipeline.catch_up()
     assert second.summary["tables"]["public.t"] == {
         "inserts": 1, "updates": 10, "deletes": 10, "truncates": 0, "copied": 0,
