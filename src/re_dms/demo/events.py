@@ -16,7 +16,8 @@ _LAST_WORDS_MAX: Final = 8
 class Heard:
     """Figures over all starts of the pipeline. Written by the thread that reads the log, read by the one that shows.
 
-    `lags` holds (milliseconds from commit to visible, how many transactions it stands for).
+    `lags` holds (milliseconds from commit to visible, how many transactions it stands for); `lag_ms` is the last
+    batch's median.
     """
 
     streaming: bool = False
@@ -31,6 +32,7 @@ class Heard:
     last_words: deque[str] = field(default_factory=lambda: deque(maxlen=_LAST_WORDS_MAX))
     lags: list[tuple[float, float]] = field(default_factory=list)
     lag_ms: float | None = None
+    visible_us: int | None = None
     _arrivals: deque[tuple[float, int]] = field(default_factory=lambda: deque([(time.monotonic(), 0)], maxlen=1000))
 
     def line(self, text: str) -> dict[str, Any] | None:
@@ -65,6 +67,7 @@ class Heard:
         self._arrivals.append((time.monotonic(), self.rows))
         lags = [max(0.0, (event["applied_us"] - commit_us) / 1000) for commit_us in event["commit_times_us"]]
         if lags:
+            self.visible_us = event["commit_times_us"][-1]
             self.lags.extend((lag, event["transactions"] / len(lags)) for lag in lags)
             self.lag_ms = sorted(lags)[len(lags) // 2]
 
@@ -72,6 +75,10 @@ class Heard:
     def rows(self) -> int:
         """Rows and changes that arrived."""
         return self.copied_rows + self.changes
+
+    def behind_seconds(self) -> float | None:
+        """How long ago the newest visible transaction was committed; None before the first."""
+        return None if self.visible_us is None else max(0.0, time.time() - self.visible_us / 1e6)
 
     def rows_per_second(self) -> float:
         """Over the last few seconds."""

@@ -94,7 +94,9 @@ class Screen:
 
     def _figures(self) -> str:
         heard = self.heard
-        lag = "-" if heard.lag_ms is None else f"{heard.lag_ms / 1000:.1f} s"
+        # While customers are busy there always is a newer commit: the warehouse is as far behind as what it shows is old.
+        seconds = heard.behind_seconds() if self._until is not None else (heard.lag_ms or 0) / 1000
+        lag = "-" if seconds is None else f"{seconds:.1f} s"
         return (
             f"{heard.rows:,} rows, {heard.rows_per_second():,.0f} rows/s, lag {lag}, "
             f"{heard.batches:,} {_plural(heard.batches, 'batch', 'batches')}"

@@ -113,7 +113,7 @@ class Story:
         self._wait(killed.done, "the next batch", may_end=True)
         began = time.monotonic()
         pipeline.wait_until_gone()
-        batch = killed.result()
+        batch, batches = killed.result(), pipeline.heard.batches
         watermark = _watermark(pipeline.warehouse)
         self.screen.say(
             f"SIGKILL! All processes of the pipeline are gone, in the middle of loading batch {batch}. "
@@ -129,6 +129,7 @@ class Story:
         seconds = time.monotonic() - began
         self.kills.append(Kill(batch=batch, watermark=watermark, seconds_until_streaming=seconds))
         self.screen.say(f"It streams again, {seconds:.1f} s after the crash.")
+        self._wait(lambda: pipeline.heard.batches > batches, "the first batch after the crash")
 
     def _close_shop(self) -> Done:
         committed = self.load.stop()

@@ -1,0 +1,196 @@
+"""The real demo: real Postgres, real pipeline processes, a real SIGKILL, and nothing left behind however it ends."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+import re_dms
+from fix_postgres import PostgresFactory
+from re_dms.demo import command
+from re_dms.demo.compare import Comparison
+from re_dms.demo.facts import KINDS, Facts, TableFacts
+from re_dms.demo.runner import Pipeline
+from re_dms.demo.shop import TABLES
+from re_dms.localpg import make_directory
+
+GONE_SECONDS_MAX = 20.0
+EQUAL = Comparison(table="public.orders", source_rows=1, target_rows=1)
+KEYS = dict.fromkeys(TABLES, "id") | {"order_items": "order_id", "Order": "Group"}
+# A test runner in the background has SIGINT ignored, and its children would inherit that.
+INTERRUPTIBLE = (
+    "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])"
+)
+SOURCES = str(Path(re_dms.__file__).parents[1])
+
+
+class Stage:
+    """Demos whose temporary files are all below one directory, which is also how their processes are known."""
+
+    def __init__(self, directory: Path, pg_bin: Path | None) -> None:
+        self.directory = directory
+        self.pg_bin = pg_bin
+        self.demos: list[subprocess.Popen[str]] = []
+
+    def start(self, *arguments: str) -> "subprocess.Popen[str]":
+        chosen = [] if self.pg_bin is None else ["--pg-bin", str(self.pg_bin)]
+        demo = subprocess.Popen(
+            [sys.executable, "-c", INTERRUPTIBLE, sys.executable, "-m", "re_dms", "demo", *chosen, *arguments],
+            env=os.environ | {"TMPDIR": str(self.directory), "PYTHONPATH": SOURCES},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.demos.append(demo)
+        return demo
+
+    def close(self) -> None:
+        for demo in self.demos:
+            with demo:  # closes its pipes and waits for it
+                demo.kill()
+
+    def processes(self) -> list[int]:
+        """All processes that know of the directory by their environment: servers, keepers, pipelines, demos."""
+        found = []
+        for entry in Path("/proc").glob("[0-9]*/environ"):
+            try:
+                if os.fsencode(self.directory) in entry.read_bytes():
+                    found.append(int(entry.parent.name))
+            except OSError:
+                continue  # it has gone, or is not ours
+        return found
+
+    def wait_until_bare(self) -> None:
+        """Nothing runs any more, and nothing is left in the directory."""
+        deadline = time.monotonic() + GONE_SECONDS_MAX
+        while (self.processes() or any(self.directory.iterdir())) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert self.processes() == []
+        assert list(self.directory.iterdir()) == []
+
+
+@pytest.fixture
+def stage(pg_bin: Path | None) -> Iterator[Stage]:
+    directory = make_directory("demo-")
+    stage = Stage(directory, pg_bin)
+    yield stage
+    stage.close()
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+def test_the_demo_survives_its_crash_and_keeps_what_it_was_asked_to_keep(
+    stage: Stage, postgres_factory: PostgresFactory
+) -> None:
+    kept = stage.directory / "kept"
+    demo = stage.start("--seconds", "6", "--scale", "0.2", "--json", "--keep", str(kept))
+    stdout, stderr = demo.communicate()
+    assert demo.returncode == 0, stderr
+    assert "SIGKILL" in stderr
+    assert str(kept / "shop.duckdb") in stderr
+    (line,) = stdout.splitlines()
+    facts = json.loads(line)
+    assert_equal_and_counted_once(facts)
+    assert stage.processes() == []
+    assert {path.name for path in stage.directory.iterdir()} == {"kept"}
+    assert (kept / "shop.duckdb.journal" / "root.json").exists()
+    assert "database system is shut down" in (kept / "postgres" / "server.log").read_text()
+    # The demo's verdict, looked at from outside.
+    source = postgres_factory(kept / "postgres")
+    with duckdb.connect(str(kept / "shop.duckdb"), read_only=True) as target:
+        for table in TABLES:
+            count = f'select count(*), min("{KEYS[table]}")::text, max("{KEYS[table]}")::text from public."{table}"'
+            assert source.execute(count) == target.execute(count).fetchall()
+
+
+def assert_equal_and_counted_once(facts: dict[str, Any]) -> None:
+    assert facts["equal"] is True
+    assert set(facts["tables"]) == {f"public.{name}" for name in TABLES}
+    for table in facts["tables"].values():
+        assert table["equal"]
+        assert table["source_rows"] == table["target_rows"]
+        assert {kind: table[kind] for kind in KINDS} == table["committed"]
+        assert table["copied"] > 0
+    for kind in ("inserts", "updates", "deletes"):
+        assert sum(table[kind] for table in facts["tables"].values()) > 0
+    assert facts["tables"]["public.carts"]["truncates"] == 1
+    assert any(kill["inside_a_batch"] for kill in facts["kills"])
+    assert 0 < facts["lag_ms"]["p50"] <= facts["lag_ms"]["p99"]
+
+
+@pytest.mark.parametrize(
+    ("moment", "number", "code"),
+    [
+        ("Postgres", signal.SIGINT, 130),
+        ("It streams", signal.SIGINT, 130),
+        ("`re-dms run` starts", signal.SIGTERM, 143),
+        ("Customers come in", signal.SIGKILL, -9),
+    ],
+)
+def test_nothing_is_left_when_the_demo_is_ended_in_the_middle(
+    stage: Stage, moment: str, number: signal.Signals, code: int
+) -> None:
+    demo = stage.start("--seconds", "4", "--scale", "0.05")
+    assert demo.stdout is not None
+    assert any(moment in line for line in demo.stdout)
+    demo.send_signal(number)
+    _, stderr = demo.communicate()
+    assert demo.returncode == code, stderr
+    if number == signal.SIGINT:
+        assert stderr.strip() == "re-dms: interrupted"
+    stage.wait_until_bare()
+
+
+def test_a_directory_that_is_in_use_is_refused(stage: Stage) -> None:
+    (stage.directory / "mine").touch()
+    demo = stage.start("--keep", str(stage.directory))
+    _, stderr = demo.communicate()
+    assert demo.returncode == 2
+    assert "is not empty" in stderr
+    assert "what to do: name a new directory" in stderr
+
+
+def test_a_missing_postgres_is_said_with_what_to_do(stage: Stage) -> None:
+    stage.pg_bin = stage.directory
+    demo = stage.start()
+    _, stderr = demo.communicate()
+    assert demo.returncode == 2
+    assert "--pg-bin" in stderr
+
+
+def test_an_error_of_the_pipeline_is_told_with_its_reason_and_remedy(tmp_path: Path) -> None:
+    pipeline = Pipeline(f"host={tmp_path} port=1", tmp_path)
+    pipeline.start("--until-caught-up")
+    pipeline.wait_until_gone()
+    assert pipeline.exit_code == 3
+    failure = pipeline.failure()
+    assert "exit code 3" in failure.message
+    assert pipeline.heard.stopped["reason"] in failure.message
+    assert failure.remedy
+
+
+def test_the_exit_code_is_1_when_something_differs(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = Facts(
+        tables=(),
+        kills=(),
+        batches=0,
+        transactions=0,
+        lag_p50_ms=None,
+        lag_p99_ms=None,
+        postgres="15.1",
+        seconds=0,
+        kept=None,
+    )
+    monkeypatch.setattr(command, "_play", lambda *_, **__: (found, None))
+    assert command.run() == 1
+    found = replace(found, tables=(TableFacts(comparison=EQUAL, copied=1, arrived=(0,) * 4, committed=(0,) * 4),))
+    assert command.run() == 0
