@@ -29,7 +29,7 @@ from typing import ClassVar
 class ReDmsError(Exception):
     """Base of all errors that re_dms raises on purpose."""
 
-    exit_code: ClassVar[int] = 1
+    exit_code: int = 1
     retry: ClassVar[bool] = False
 
     def __init__(self, message: str, *, remedy: str = "") -> None:

@@ -62,7 +62,7 @@ class _Failpoints:
         if name not in NAMES:
             raise ValueError(f"failpoint {name!r} is not in NAMES")
         if self.log:
-            handle = os.open(os.path.join(self.log, "hits"), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            handle = os.open(f"{self.log}/hits", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
             os.write(handle, f"{name}\n".encode())
             os.close(handle)
         self.counts[name] = self.counts.get(name, 0) + 1
@@ -74,7 +74,7 @@ class _Failpoints:
         if not self.once:
             return True
         try:
-            os.close(os.open(os.path.join(self.once, name), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+            os.close(os.open(f"{self.once}/{name}", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
         except FileExistsError:
             return False
         return True

@@ -45,7 +45,7 @@ def configure(settings: LogSettings, command: str, *, stream: TextIO | None = No
     `command` is said on every line ("run", "capture", "reader" …). `stream` is standard error unless a test asks.
     """
     target = sys.stderr if stream is None else stream
-    human = settings.format == "human" or (settings.format == "auto" and target.isatty())
+    human = is_human(settings, target)
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(command=command)
     structlog.configure(
@@ -64,6 +64,12 @@ def configure(settings: LogSettings, command: str, *, stream: TextIO | None = No
         cache_logger_on_first_use=False,
     )
     _bridge_libraries()
+
+
+def is_human(settings: LogSettings, stream: TextIO | None = None) -> bool:
+    """Whether lines are written for people: asked for, or standard error is a terminal."""
+    target = sys.stderr if stream is None else stream
+    return settings.format == "human" or (settings.format == "auto" and target.isatty())
 
 
 def no_core_dumps() -> None:

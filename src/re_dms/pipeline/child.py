@@ -110,6 +110,7 @@ def main() -> int:
     _leave_with_parent(order["lifeline"])
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
+    observe_log.no_core_dumps()
     settings = Settings.from_json(order["settings"])
     observe_log.configure(settings.log, role)
     surroundings = Surroundings(

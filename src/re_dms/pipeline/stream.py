@@ -24,7 +24,7 @@ from re_dms.pipeline.ring import Ring
 from re_dms.settings import SourceSettings
 from re_dms.source.connection import connect
 from re_dms.source.replication import ReplicationConnection, parse_keepalive
-from re_dms.source.slot import read_slot
+from re_dms.source.slot import current_position, read_slot
 
 log = structlog.get_logger()
 
@@ -297,8 +297,15 @@ class Stream:
 
     def _report_slot(self) -> None:
         try:
-            slot = read_slot(self.watch, self.source.slot)
+            slot, position = read_slot(self.watch, self.source.slot), current_position(self.watch)
         except (psycopg.Error, SourceError) as error:
             raise SourceUnavailable("the source closed our session") from error
         if slot is not None:
-            self.control.send({"event": "slot", "retained_bytes": slot.retained_bytes, "wal_status": slot.wal_status})
+            self.control.send(
+                {
+                    "event": "slot",
+                    "retained_bytes": slot.retained_bytes,
+                    "lag_bytes": max(0, position - self.progress.confirmable),
+                    "wal_status": slot.wal_status,
+                }
+            )

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from re_dms.lsn import LSN
+from re_dms.observe.heartbeat import Heartbeat
 
 _NOWHERE: Final = LSN(0)
 
@@ -28,6 +29,7 @@ class Heard:
     target: LSN | None = None
     tail_at_start: int | None = None
     retained_bytes: int | None = None
+    lag_bytes: int | None = None
     last_commit_us: int = 0
     rows_since: int = 0
     since: float = field(default_factory=time.monotonic)
@@ -57,7 +59,7 @@ class Heard:
             case "tables":
                 self._count(message)
             case "slot":
-                self.retained_bytes = message["retained_bytes"]
+                self.retained_bytes, self.lag_bytes = message["retained_bytes"], message["lag_bytes"]
 
     def _total(self, message: dict[str, Any]) -> None:
         self.transactions += message["transactions"]
@@ -71,20 +73,23 @@ class Heard:
             for what, number in counts.items():
                 self.tables[name][what] += number
 
-    def heartbeat(self) -> dict[str, Any]:
+    def heartbeat(self) -> Heartbeat:
         """The figures of the last interval; a new interval begins."""
         now = time.monotonic()
-        behind = max(0, self.sealed - max(self.applied, 0))
-        fields = {
-            "batch": max(self.applied, 0),
-            "batches_waiting": behind,
-            "rows_per_second": round(self.rows_since / max(now - self.since, 1e-9)),
-            "lag_seconds": round(time.time() - self.last_commit_us / 1e6, 1) if behind and self.last_commit_us else 0.0,
-            "confirmed": str(self.confirmed),
-            "retained_wal_bytes": self.retained_bytes,
-        }
+        beat = Heartbeat(
+            lag_seconds=self._lag_seconds(),
+            lag_bytes=self.lag_bytes,
+            batch=self.applied if self.applied >= 0 else self.sealed,
+            rows_per_second=self.rows_since / max(now - self.since, 1e-9),
+            retained_wal_bytes=self.retained_bytes,
+        )
         self.rows_since, self.since = 0, now
-        return fields
+        return beat
+
+    def _lag_seconds(self) -> float:
+        """Age of what is visible while batches wait, 0 when none does."""
+        waits = self.sealed > max(self.applied, 0) and self.applied >= 0
+        return time.time() - self.last_commit_us / 1e6 if waits and self.last_commit_us else 0.0
 
     def summary(self) -> dict[str, Any]:
         """The line of `--json`."""

@@ -13,12 +13,15 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from json import dumps as to_json
 from typing import Any, Final
 
 import click
 import structlog
 
+from re_dms.errors import ReDmsError
 from re_dms.lsn import LSN
+from re_dms.observe.log import is_human
 from re_dms.service.halves import Ended, Half
 from re_dms.service.progress import Heard
 from re_dms.settings import Settings
@@ -28,6 +31,14 @@ log = structlog.get_logger()
 HEARTBEAT_SECONDS: Final = 10.0
 _DRAIN_SECONDS_MAX: Final = 20.0
 _STEP_SECONDS: Final = 0.2
+
+
+class Stopped(ReDmsError):
+    """What a child failed with, in its words and with its exit code."""
+
+    def __init__(self, message: str, *, remedy: str, exit_code: int) -> None:
+        super().__init__(message, remedy=remedy)
+        self.exit_code = exit_code
 
 
 class Supervisor:
@@ -62,7 +73,7 @@ class Supervisor:
                 self._step()
                 if time.monotonic() >= next_heartbeat:
                     next_heartbeat += HEARTBEAT_SECONDS
-                    log.info("heartbeat", **self.heard.heartbeat())
+                    log.info("heartbeat", **self.heard.heartbeat().fields())
             for half in self.halves.values():
                 half.kill()
         return self.exit_code
@@ -217,19 +228,19 @@ def run(
     until_lsn: LSN | None = None,
     json: bool = False,
 ) -> int:
-    """Run `capture`, `apply` or both. Returns the exit code; prints the error's words, and with `json` one last line."""
+    """Run `capture`, `apply` or both. Returns the exit code; with `json`, prints one last line of totals.
+
+    Raises Stopped, with a child's exit code, when an error ended it.
+    """
     supervisor = Supervisor(settings, halves, until_caught_up=until_caught_up, until_lsn=until_lsn)
     code = supervisor.run()
-    if supervisor.failure is not None:
-        log.error(
-            "stopped",
-            error=supervisor.failure["kind"],
-            reason=supervisor.failure["message"],
-            remedy=supervisor.failure["remedy"],
-            exit_code=code,
-        )
     if json:
-        import json as encoder
-
-        click.echo(encoder.dumps(supervisor.heard.summary()))
-    return code
+        click.echo(to_json(supervisor.heard.summary()))
+    failure = supervisor.failure
+    if failure is None:
+        log.info("ended", lsn=str(supervisor.heard.lsn), batches=supervisor.heard.batches, exit_code=code)
+        return code
+    if not is_human(settings.log):  # people read the command's own two lines
+        words = {"error": failure["kind"], "reason": failure["message"], "remedy": failure["remedy"]}
+        log.error("stopped", **words, exit_code=code)
+    raise Stopped(failure["message"], remedy=failure["remedy"], exit_code=code)
