@@ -171,7 +171,7 @@ class Pipeline:
         """All rows of the source table (quoted as given), as Python values."""
         with psycopg.connect(self.database.dsn) as connection:
             connection.execute("set timezone to 'UTC'")
-            return Counter(map(_hashable, connection.execute(f"select * from {table}").fetchall()))  # type: ignore[call-overload]
+            return Counter(map(_hashable, connection.execute(f"select * from {table}").fetchall()))
 
     def target_rows(self, table: str) -> Counter[tuple[Any, ...]]:
         """All rows of the target table, as Python values."""

@@ -200,7 +200,12 @@ def test_nobody_to_ask_is_told_to_say_yes(monkeypatch, capsys):
 
 def test_the_demo_gets_its_options(monkeypatch, tmp_path):
     calls = []
-    monkeypatch.setattr("re_dms.demo.command.run", lambda **options: calls.append(options) or 1)
+
+    def run(**options):
+        calls.append(options)
+        return 1
+
+    monkeypatch.setattr("re_dms.demo.command.run", run)
     assert invoke(["demo"]) == 1
     assert invoke(["demo", "--scale", "0.5", "--seconds", "3", "--keep", "k", "--pg-bin", "b", "--json"]) == 1
     assert calls == [

@@ -46,7 +46,7 @@ class Take:
             raise Refused("short")
         (value,) = struct.unpack_from(form, self.data, self.at)
         self.at += struct.calcsize(form)
-        return value
+        return int(value)
 
     def raw(self, size: int) -> bytes:
         if size < 0 or self.at + size > len(self.data):
@@ -141,6 +141,7 @@ class Reference:
     def commit(self, body: Take) -> None:
         flags, lsn, end_lsn, time = (body.number(form) for form in (">B", ">Q", ">Q", ">q"))
         body.end()
+        assert self.transaction is not None
         if flags or lsn != self.transaction[0]:
             raise Refused("commit")
         self.commits.append((end_lsn, self.transaction[1], time + 946_684_800_000_000))
@@ -206,6 +207,7 @@ class Reference:
         if oid not in self.announced:
             raise Refused("no Relation")
         self.segments.setdefault(oid, [])
+        assert self.transaction is not None
         if self.transaction[0] < skip_before.get(oid, 0):
             return None
         if oid not in self.resolved:
@@ -249,8 +251,8 @@ def check_texts(segment: Segment) -> None:
     for row in segment.rows:
         for values in (row.new, row.old):
             for at, column in enumerate(segment.relation.columns):
-                if values is None or not isinstance(values[at], bytes):
+                if values is None or not isinstance(raw := values[at], bytes):
                     continue
                 if values is row.old and not whole and column.attnum not in segment.relation.key:
                     continue
-                values[at] = utf8(values[at])
+                values[at] = utf8(raw)

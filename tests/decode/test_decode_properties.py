@@ -14,6 +14,7 @@ from decode import messages as m
 from decode.reference import Reference, Refused, Segment
 from re_dms.decode.pgoutput import PgOutputDecoder, TableEvents
 from re_dms.errors import DecodeError
+from re_dms.lsn import LSN
 from re_dms.schema import Relation
 
 # Around the view format's edge of 12 bytes, in bytes and in characters; and what looks like structure.
@@ -102,7 +103,7 @@ def resolver(seen: Sequence[Relation], dropped: int | None):
     by_wire = {m.relation(version): version for version in seen if version.oid != dropped}
 
     def resolve(wires):
-        return [by_wire.get(wire_bytes(wire)) for wire in wires]
+        return [by_wire.get(wire_bytes(wire) or b"") for wire in wires]
 
     def wire_bytes(wire) -> bytes | None:
         return next((raw for raw, version in by_wire.items() if same(version, wire)), None)
@@ -154,7 +155,7 @@ def assert_same(tables: Sequence[tuple[int, Sequence[TableEvents]]], expected: M
             assert dict(event.frame.schema) == {name: types[name[0]] for name in event.frame.columns}
 
 
-def compare(buffers: Sequence[Sequence[bytes]], resolve: Any, skip_before: Mapping[int, int]) -> None:
+def compare(buffers: Sequence[Sequence[bytes]], resolve: Any, skip_before: Mapping[int, LSN]) -> None:
     """Decode the buffers both ways. After both refused one, the stream is at its end."""
     decoder, reference = PgOutputDecoder(resolve), Reference(resolve)
     for buffer in buffers:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import polars as pl
 import pytest
 
 from decode import messages as m
@@ -40,7 +43,7 @@ class Stream:
                 found.setdefault(events[0].relation.name, []).extend(events)
         return found
 
-    def resolve(self, wires: list[WireRelation]) -> list[Relation | None]:
+    def resolve(self, wires: Sequence[WireRelation]) -> list[Relation | None]:
         """Columns are numbered by their names: the tests drop none. The key is what the wire says, but not under FULL."""
         self.wires += wires
         return [
@@ -77,7 +80,9 @@ def stream(database: Database) -> Stream:
 def rows(event: TableEvents) -> list[dict[str, object]]:
     """The events as dicts without nulls, zeros and False; `seq` is left out."""
     assert event.frame is not None
-    listed = event.frame.drop("seq").with_columns(op=event.frame["op"].map_elements(chr, return_dtype=str)).to_dicts()
+    listed = (
+        event.frame.drop("seq").with_columns(op=event.frame["op"].map_elements(chr, return_dtype=pl.String)).to_dicts()
+    )
     return [{name: value for name, value in row.items() if value} for row in listed]
 
 

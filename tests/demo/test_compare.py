@@ -1,6 +1,5 @@
 """The comparison is honest: values that Postgres tells apart are told apart, and equal ones are equal."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -154,7 +153,7 @@ class Sides:
 
 
 @pytest.fixture
-def sides(database: Database, tmp_path: Path) -> Iterator[Sides]:
+def sides(database: Database, tmp_path: Path) -> Sides:
     return Sides(database, tmp_path / "copy.duckdb")
 
 

@@ -108,7 +108,7 @@ def test_the_demo_survives_its_crash_and_keeps_what_it_was_asked_to_keep(
     source = postgres_factory(kept / "postgres")
     with duckdb.connect(str(kept / "shop.duckdb"), read_only=True) as target:
         for table in TABLES:
-            count = f'select count(*), min("{KEYS[table]}")::text, max("{KEYS[table]}")::text from public."{table}"'
+            count = f'select count(*), min("{KEYS[table]}"::text), max("{KEYS[table]}"::text) from public."{table}"'
             assert source.execute(count) == target.execute(count).fetchall()
 
 

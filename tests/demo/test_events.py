@@ -46,7 +46,6 @@ def test_without_transactions_there_is_no_lag() -> None:
 
 def test_the_first_stream_and_the_reason_of_a_stop_are_heard() -> None:
     heard = Heard()
-    assert not heard.streaming
     heard.line('{"event": "streaming", "lsn": "0/1"}')
     heard.line('{"event": "restarting", "reason": "ended by signal 9"}')
     heard.line('{"event": "stopped", "reason": "the slot has gone", "remedy": "reset", "exit_code": 6}')

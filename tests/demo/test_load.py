@@ -32,7 +32,7 @@ def test_the_load_counts_exactly_what_it_commits_and_leaves_no_kind_of_change_ou
     load.start()
     load.truncate_soon()
     deadline = time.monotonic() + SECONDS_MAX
-    while load.transactions < 600 and load.failure is None and time.monotonic() < deadline:
+    while load.transactions < 1500 and load.failure is None and time.monotonic() < deadline:
         time.sleep(0.02)
     done = load.stop()
     assert done == decoded(database)
@@ -45,4 +45,4 @@ def test_the_shop_has_no_empty_table_at_any_scale(database: Database) -> None:
     with database.connect() as connection:
         create(connection, Sizes.at(0.000001))
         for table in TABLES:
-            assert connection.execute(f'select count(*) from "{table}"').fetchone() >= (10,)
+            assert connection.execute(f'select 1 from "{table}" offset 9').fetchone()

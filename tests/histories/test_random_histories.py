@@ -128,6 +128,12 @@ def differences(stages: InProcess) -> dict[str, tuple[int, int]]:
     return found
 
 
+def _examples() -> int:
+    """The profile's number when it asks for thousands (nightly), else the suite's share."""
+    asked = settings.get_current_profile_name()
+    return settings.get_profile(asked).max_examples if asked == "nightly" else EXAMPLES
+
+
 @pytest.fixture
 def prepared(database: Database) -> Database:
     database.execute(DDL)
@@ -137,7 +143,7 @@ def prepared(database: Database) -> Database:
 def test_random_histories_end_equal(prepared: Database, tmp_path_factory: pytest.TempPathFactory) -> None:
     oids = [row[0] for row in prepared.fetch("select oid::int8 from pg_class where relkind = 'r' and relnamespace = 'public'::regnamespace")]  # fmt: skip
 
-    @settings(max_examples=max(EXAMPLES, settings.default.max_examples if settings.default.max_examples > 1000 else 0))
+    @settings(max_examples=_examples())
     @given(st.lists(phase, min_size=1, max_size=4))
     def history(phases: list[dict[str, Any]]) -> None:
         name = f"h{next(_numbers)}_{prepared.name}"

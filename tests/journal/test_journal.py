@@ -109,7 +109,12 @@ def test_a_batch_that_comes_with_its_successor_after_the_first_look_is_found(wri
     journal = Journal(store)
     writer = Writer(journal)
     first, second = writer.manifest(1), writer.manifest(2)
-    store.before_list = lambda: [journal.commit(manifest) for manifest in (first, second)]
+
+    def commit_both() -> None:
+        journal.commit(first)
+        journal.commit(second)
+
+    store.before_list = commit_both
     assert journal.manifest(1) == first
 
 

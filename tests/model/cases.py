@@ -98,6 +98,12 @@ BROKEN: Final[tuple[Variant, ...]] = (
     _variant("a batch is cut inside a transaction", _TORN, Scope(), cut_at_commit=False),
     _variant("a position is confirmed before it is recorded", _BEYOND, _IDLE, positions_recorded_first=False),
     _variant("the slot is read before it is held", _NEEDLESS, _CUT, slot_checked_while_held=False),
+    _variant(
+        "an operator moves the slot after it was read, before it is held",
+        _UNAPPLIED,
+        Scope(written=1, faults=Faults(total=1, slot_moved=1)),
+        slot_checked_while_held=False,
+    ),
     _variant("the tail need not go by", _BEYOND_ROW, _ROLLED_BACK, tail_must_go_by=False),
     _variant("the tail is known by end LSN and xid alone", _BEYOND_ROW, _ROLLED_BACK, tail_known_by_time=False),
     _variant("the tail is confirmed before it went by", _BEYOND_ROW, _ROLLED_BACK, nothing_confirmed_before_tail=False),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
+from pathlib import Path
 
 import pytest
 
@@ -74,6 +76,15 @@ def test_every_failpoint_stands_in_a_step_that_is_taken() -> None:
     named = {name for what in taken & STEPS.keys() for name in STEPS[what]}
     assert named == set(NAMES)
     assert {name for names in STEPS.values() for name in names} == set(NAMES)
+
+
+def test_the_page_tells_where_every_failpoint_stands() -> None:
+    house = Path(__file__).parents[2]
+    page = (house / "docs" / "protocol.md").read_text()
+    rows = re.findall(r"^\| `([a-z]+\.[a-z_]+)` \| `([a-z_/]+\.py)` \|", page, re.MULTILINE)
+    assert {name for name, _ in rows} == set(NAMES)
+    for name, module in rows:
+        assert f'failpoint("{name}")' in (house / "src" / "re_dms" / module).read_text(), f"{name} is not in {module}"
 
 
 def test_a_failpoint_stands_in_one_step_only() -> None:
