@@ -6,7 +6,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, LiteralString
+from typing import Any, Final, LiteralString
 
 import psycopg
 
@@ -14,6 +14,9 @@ from re_dms.demo.shop import Sizes
 
 Done = Counter[tuple[str, str]]
 """Changes by (table, kind); the kinds are inserts, updates, deletes, truncates."""
+
+# Who has waited for a row whose key another transaction changed no longer finds it, and may meet another row of that key.
+_ONE_AT_A_TIME: Final = "select pg_advisory_xact_lock(1)"
 
 
 class Customers:
@@ -226,6 +229,7 @@ class Customers:
         move = "update order_items set line = line + %s where order_id = %s"
         rename = "update documents set id = %s where id = %s"
         with self._transaction():
+            self._connection.execute(_ONE_AT_A_TIME)
             self._do("order_items", "updates", move, 1000, order)
             self._do("order_items", "updates", move, -999 if self._random.random() < 0.1 else -1000, order)
             self._do("documents", "updates", rename, -document, document)
@@ -238,6 +242,7 @@ class Customers:
             return
         rename = "update documents set id = %s where id = %s"
         with self._transaction():
+            self._connection.execute(_ONE_AT_A_TIME)
             for new, old in ((-one, one), (one, other), (other, -one)):
                 self._do("documents", "updates", rename, new, old)
 

@@ -6,6 +6,7 @@ import time
 from types import TracebackType
 from typing import Final, Self
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.live import Live
 from rich.markup import escape
@@ -113,10 +114,17 @@ class Screen:
 
 
 def _table(facts: Facts) -> Table:
-    table = Table(title="What arrived in the warehouse", title_justify="left", title_style="bold")
+    table = Table(
+        title="What arrived in the warehouse, and how many rows both sides have",
+        title_justify="left",
+        title_style="bold",
+        box=SIMPLE_HEAD,  # narrow enough for 80 columns
+        pad_edge=False,
+        collapse_padding=True,
+    )
     table.add_column("table", no_wrap=True)
-    for heading in ("copied", *KINDS, "source rows", "target rows"):
-        table.add_column(heading, justify="right")
+    for heading in ("copied", *KINDS[:-1], "trunc.", "source", "target"):
+        table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("equal")
     for each in facts.tables:
         comparison = each.comparison
