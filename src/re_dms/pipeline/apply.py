@@ -23,7 +23,8 @@ log = structlog.get_logger()
 
 _POLL_SECONDS: Final = 0.5
 _TABLES_A_MESSAGE: Final = 500
-_PRUNE_EVERY: Final = 16
+_PRUNE_BATCHES: Final = 16
+_PRUNE_SECONDS: Final = 10.0
 _DRAIN_SECONDS: Final = 10.0
 
 
@@ -38,7 +39,8 @@ class Apply:
         self.url = target.url
         self.owner = uuid.uuid4().hex[:12]
         self.drain_until: float | None = None
-        self.loaded = 0
+        self.loaded = 0  # batches since the journal was pruned
+        self.pruned_at = time.monotonic()
 
     def run(self) -> None:
         """Claim the pipeline, then load until told to drain."""
@@ -54,9 +56,11 @@ class Apply:
                     self._load(manifest)
                     self._listen(0)
                 elif self.drain_until is not None:
+                    self._prune(at_once=True)
                     return
                 else:
                     self._listen(_POLL_SECONDS)
+                self._prune()
 
     def _wait_for_root(self) -> Root | None:
         while (root := self.journal.root()) is None:
@@ -83,7 +87,16 @@ class Apply:
                 f"the warehouse has batch {self.number}, the journal ends at {last}: its last manifests are gone",
                 remedy=RESET,
             )
+        self._require_no_gap()
         self.control.send({"event": "claimed", "epoch": self.epoch, "number": self.number, "tail": last})
+
+    def _require_no_gap(self) -> None:
+        """Every batch that waits is there; otherwise nothing is begun, and capture is not let go."""
+        waiting = [number for number in self.journal.numbers() if number > self.number]
+        for expected, there in enumerate(waiting, start=self.number + 1):
+            if expected != there:
+                self.journal.manifest(expected)  # raises, unless it has come since
+                return
 
     def _load(self, manifest: Manifest) -> None:
         failpoint("apply.found")
@@ -104,9 +117,15 @@ class Apply:
         failpoint("apply.mirrored")
         self._tell(manifest, applied_us, time.monotonic() - began)
         self.loaded += 1
-        if self.loaded % _PRUNE_EVERY == 0:
-            removed = prune(self.journal, self.number)
-            log.debug("journal_pruned", objects=removed.objects, bytes=removed.bytes)
+
+    def _prune(self, *, at_once: bool = False) -> None:
+        """Remove what the warehouse has from the journal: every few batches, or seconds after the last one."""
+        due = self.loaded >= _PRUNE_BATCHES or time.monotonic() - self.pruned_at >= _PRUNE_SECONDS
+        if not self.loaded or not (due or at_once):
+            return
+        removed = prune(self.journal, self.number)
+        self.loaded, self.pruned_at = 0, time.monotonic()
+        log.debug("journal_pruned", objects=removed.objects, bytes=removed.bytes)
 
     def _tell(self, manifest: Manifest, applied_us: int, seconds: float) -> None:
         totals: list[list[Any]] = [

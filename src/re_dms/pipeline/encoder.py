@@ -209,6 +209,8 @@ class Encoder:
                 case "abort":
                     self.batch = None
                     decoder = PgOutputDecoder(self.relations.resolve)
+                    # What was shipped before is sealed, and told: the reader may open the stream again.
+                    self.reader.send({"aborted": True})
                 case other:
                     raise InvariantError(f"the encoder knows no message {other!r}")
 
@@ -245,7 +247,7 @@ class Encoder:
 
 
 def _tail(commit: Commit | None) -> dict[str, Any] | None:
-    return None if commit is None else {"end": str(commit.end), "xid": commit.xid}
+    return None if commit is None else {"end": str(commit.end), "xid": commit.xid, "time_us": commit.time_us}
 
 
 def run(surroundings: Surroundings) -> None:

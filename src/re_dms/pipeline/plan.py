@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 import psycopg
 import structlog
 
-from re_dms.errors import ChangesMissing, ConfigurationError, JournalError
+from re_dms.errors import ChangesMissing, ConfigurationError, SourceError
 from re_dms.failpoints import failpoint
 from re_dms.journal.journal import Journal
 from re_dms.lsn import LSN
@@ -20,7 +20,7 @@ from re_dms.manifest import Commit, Root, TableState
 from re_dms.settings import SourceSettings
 from re_dms.source import publication as publications
 from re_dms.source.replication import ReplicationConnection, SourceIdentity
-from re_dms.source.slot import create_slot, current_position, read_slot
+from re_dms.source.slot import SlotState, create_slot, current_position, held, read_slot, require_logical
 
 log = structlog.get_logger()
 RESET = "run `re-dms reset` to copy the tables again"
@@ -81,20 +81,21 @@ def identify_journal(
 def plan_capture(
     journal: Journal, source: SourceSettings, root: Root, sql: psycopg.Connection, *, forget: bool
 ) -> Plan:
-    """Publication, slot and tables, made or checked, in this order (protocol line 8)."""
-    fresh = journal.is_fresh()
+    """Publication, slot and tables: all is checked, then what is missing is made, in this order (protocol line 8).
+
+    A refusal leaves the source as it was.
+    """
     tail = journal.tail()
     known = journal.known_lsn()
-    position = current_position(sql)
-    if known is not None and position < known:
+    slot = read_slot(sql, source.slot)
+    _refuse_other_history(source, sql, slot, known)
+    publication = publications.plan_publication(sql, source, pipeline=root.pipeline)
+    if known is not None and not publication.exists:
         raise ChangesMissing(
-            f"the source is at {position}, behind {known} that the journal holds: it was put back to an earlier state",
-            remedy=RESET,
+            f"publication {source.publication!r} has gone; what was written meanwhile cannot be read", remedy=RESET
         )
-    published = _publication(source, sql, root, fresh=fresh)
-    start = _slot(source, sql, journal, known, fresh=fresh)
     state = journal.read_registry(tail.registry).tables if tail is not None else {}
-    wanted = {table.oid: table for table in published}
+    wanted = {table.oid for table in (*publication.tables, *publication.to_add)}
     gone = tuple(oid for oid in state if oid not in wanted)
     if gone and not forget:
         names = ", ".join(state[oid].relation.full_name for oid in gone[:5])
@@ -102,6 +103,8 @@ def plan_capture(
             f"{len(gone)} tables that this pipeline carries are no longer included: {names}",
             remedy="include them again, or give --forget (their target tables stay as they are)",
         )
+    published = _make_publication(source, sql, root, publication)
+    start = _make_slot(source, sql, journal, slot, known)
     requested = set(journal.copy_requests())
     to_copy = tuple(table for table in published if table.oid not in state or table.oid in requested)
     return Plan(
@@ -117,50 +120,64 @@ def plan_capture(
     )
 
 
-def _publication(
-    source: SourceSettings, sql: psycopg.Connection, root: Root, *, fresh: bool
+def _refuse_other_history(
+    source: SourceSettings, sql: psycopg.Connection, slot: SlotState | None, known: LSN | None
+) -> None:
+    """Slot and server continue what the journal knows, or nothing is begun (protocol line 5). `known`: None if it is fresh."""
+    if slot is not None and slot.lost:
+        raise ChangesMissing(
+            f"slot {source.slot!r} is lost: the source removed WAL that it needed (max_slot_wal_keep_size)",
+            remedy=RESET,
+        )
+    if known is None:
+        # No stream of ours can linger beside a fresh journal: the slot belongs to another one, which is at work.
+        if slot is not None and slot.active_pid is not None:
+            raise held(sql, slot.name)
+        require_logical(sql)
+        return
+    position = current_position(sql)
+    if position < known:
+        raise ChangesMissing(
+            f"the source is at {position}, behind {known} that the journal holds: it was put back to an earlier state",
+            remedy=RESET,
+        )
+    if slot is None:
+        raise ChangesMissing(f"slot {source.slot!r} has gone, the journal goes on from {known}", remedy=RESET)
+    if slot.confirmed_flush_lsn is not None and slot.confirmed_flush_lsn > known:
+        raise ChangesMissing(
+            f"slot {source.slot!r} is confirmed up to {slot.confirmed_flush_lsn}, beyond {known} that the journal"
+            " knows: it was advanced or made again",
+            remedy=RESET,
+        )
+
+
+def _make_publication(
+    source: SourceSettings, sql: psycopg.Connection, root: Root, plan: publications.PublicationPlan
 ) -> tuple[publications.PublishedTable, ...]:
     """The tables that the pipeline carries; the publication sends them when this returns."""
-    plan = publications.plan_publication(sql, source, pipeline=root.pipeline)
     if plan.exists:
         publications.add_tables(sql, source.publication, plan.to_add)
         return (*plan.tables, *plan.to_add)
-    if not fresh:
-        raise ChangesMissing(
-            f"publication {source.publication!r} has gone; what was written meanwhile cannot be read", remedy=RESET
-        )
     publications.create_publication(sql, source.publication, plan.tables, pipeline=root.pipeline)
     failpoint("publication.created")
     log.info("publication_created", publication=source.publication, tables=len(plan.tables))
     return plan.tables
 
 
-def _slot(source: SourceSettings, sql: psycopg.Connection, journal: Journal, known: LSN | None, *, fresh: bool) -> LSN:
-    """The slot's confirmed position; the slot is made beside a fresh journal only."""
-    slot = read_slot(sql, source.slot)
+def _make_slot(
+    source: SourceSettings, sql: psycopg.Connection, journal: Journal, slot: SlotState | None, known: LSN | None
+) -> LSN:
+    """The slot's confirmed position, which the journal knows when this returns."""
     if slot is None:
-        if not fresh:
-            raise ChangesMissing(f"slot {source.slot!r} has gone, the journal goes on from {known}", remedy=RESET)
         create_slot(sql, source.slot)
         failpoint("slot.created")
         log.info("slot_created", slot=source.slot)
         slot = read_slot(sql, source.slot)
     if slot is None or slot.confirmed_flush_lsn is None:
-        raise JournalError(f"slot {source.slot!r} has no confirmed position")
-    if slot.wal_status == "lost":
-        raise ChangesMissing(
-            f"slot {source.slot!r} is lost: the source removed WAL that it needed (max_slot_wal_keep_size)",
-            remedy=RESET,
-        )
+        raise SourceError(f"slot {source.slot!r} has no confirmed position", remedy="run `re-dms reset`")
     if known is None:
         journal.record_position(slot.confirmed_flush_lsn)
         failpoint("slot.recorded")
-    elif slot.confirmed_flush_lsn > known:
-        raise ChangesMissing(
-            f"slot {source.slot!r} is confirmed up to {slot.confirmed_flush_lsn}, beyond {known} that the journal"
-            " knows: it was advanced or made again",
-            remedy=RESET,
-        )
     return slot.confirmed_flush_lsn
 
 

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from re_dms.errors import ChangesMissing, InvariantError
 from re_dms.lsn import LSN
 
+_PUT_BACK: Final = "the source was put back to an earlier state: run `re-dms reset` to copy the tables again"
+
 
 class Progress:
-    """Built from the encoder's order to stream: the journal's last transaction (`tail`: end LSN, xid) or None, and
+    """Built from the encoder's order to stream: the journal's last transaction (`tail`: end LSN, xid, commit time) or None, and
     `known`, the highest position that the journal vouches for.
 
     `confirmable` is what may be confirmed to the slot: the end of the last durable batch, or a recorded idle position.
-    It stays where the slot is until the tail's last COMMIT was seen again wherever the slot is behind it (protocol line 5).
+    It stays where the slot is until the tail's last COMMIT was seen again wherever the slot is behind it (protocol line 5),
+    and until the stream has passed what is known: a recorded position may be of another history as well as a batch.
     """
 
     def __init__(self, order: dict[str, Any]) -> None:
         tail = order.get("tail")
         self.tail_end = LSN(0) if tail is None else LSN.parse(tail["end"])
         self.tail_xid = 0 if tail is None else int(tail["xid"])
+        self.tail_time = 0 if tail is None else int(tail["time_us"])
         self.durable = LSN.parse(order["known"])
         self.confirmed = LSN(0)
         self.received = LSN(0)
@@ -27,6 +31,8 @@ class Progress:
         self.batch = int(order["batch"])
         self.asks = False
         self._verified = False
+        self._passed = False
+        self._known = LSN(0)
         self._slot = LSN(0)
         self._shipped = LSN(0)
         self._open_parts = False
@@ -35,8 +41,8 @@ class Progress:
 
     @property
     def confirmable(self) -> LSN:
-        """What the next status update may confirm; what is confirmed already while the tail was not seen."""
-        return self.durable if self._verified else self._slot
+        """What the next status update may confirm; what is confirmed already until this is the history that we know."""
+        return self.durable if self._verified and self._passed else self._slot
 
     @property
     def all_durable(self) -> bool:
@@ -53,6 +59,8 @@ class Progress:
             )
         self._slot = at
         self._verified = at >= self.tail_end
+        self._known = self.durable
+        self._passed = at >= self._known
         self.confirmed = LSN(0)
         self.received = at
         self._shipped, self._open_parts = LSN(0), False
@@ -61,17 +69,30 @@ class Progress:
         """Whether the transaction whose commit record starts at `final` is in the journal already."""
         return final < self.tail_end
 
-    def saw_known_commit(self, end: LSN, xid: int) -> None:
-        """A transaction that the journal has went by."""
+    def saw_known_commit(self, end: LSN, xid: int, time_us: int) -> None:
+        """A transaction that the journal has went by; `time_us`: its commit time, microseconds since 1970 (UTC).
+
+        Another history can reach the same position with the same xid when it repeats what was done: only the commit
+        time tells them apart then.
+        """
         if end == self.tail_end:
             if xid != self.tail_xid:
                 self._refuse(f"transaction {xid} ends at {end}, the journal has transaction {self.tail_xid} there")
+            if time_us != self.tail_time:
+                self._refuse(f"transaction {xid} ends at {end}, and was committed at another time")
             self._verified = True
 
     def saw_new_commit(self, end: LSN) -> None:
         """A transaction beyond the tail went by."""
         if not self._verified:
             self._refuse(f"a transaction that ends at {end} came before it")
+        if not self._passed and end <= self._known:
+            raise ChangesMissing(
+                f"the source has another history: the journal knows that no transaction of its tables ended between"
+                f" {self.tail_end} and {self._known}, and one that ends at {end} was sent",
+                remedy=_PUT_BACK,
+            )
+        self._passed = True
         if end > self.received:
             self.received = end
 
@@ -80,6 +101,7 @@ class Progress:
         if not self._verified and wal_end >= self.tail_end:
             self._refuse(f"the server sent everything up to {wal_end} without it")
         self.received = max(self.received, wal_end)
+        self._passed = self._passed or wal_end >= self._known
         if idle and self.all_durable and self._verified:
             self.position = max(self.position, wal_end)
 
@@ -111,6 +133,7 @@ class Progress:
         self.batch = int(message["batch"])
         if message.get("tail"):
             self.tail_end, self.tail_xid = LSN.parse(message["tail"]["end"]), int(message["tail"]["xid"])
+            self.tail_time = int(message["tail"]["time_us"])
             self._verified = True
         if lsn < self.durable:
             raise InvariantError(f"the journal went back from {self.durable} to {lsn}")
@@ -122,5 +145,5 @@ class Progress:
         raise ChangesMissing(
             f"the source has another history: the journal's last transaction ({self.tail_xid}, ending at"
             f" {self.tail_end}) was not sent again; {what}",
-            remedy="the source was put back to an earlier state: run `re-dms reset` to copy the tables again",
+            remedy=_PUT_BACK,
         )

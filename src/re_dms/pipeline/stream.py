@@ -31,6 +31,7 @@ log = structlog.get_logger()
 _XLOG_DATA: Final = ord("w")
 _TAG: Final = 25  # 'w', start LSN, end LSN, send time come before every pgoutput message
 _BEGIN: Final = struct.Struct("!QqI")  # final LSN, time, xid
+_POSTGRES_EPOCH_US: Final = 946_684_800_000_000
 _COMMIT: Final = struct.Struct("!BQQq")  # flags, commit LSN, end LSN, time
 _BEGIN_TAG: Final = ord("B")
 _COMMIT_TAG: Final = ord("C")
@@ -70,6 +71,7 @@ class Stream:
         self.progress = Progress(order)
         self.in_transaction = False
         self.skipping = False
+        self.aborted = False
         self.xid = 0
         self.cutter = Cutter(ring, self.progress, self.capture, self._wait_for_buffer)
         self.next_status = 0.0
@@ -122,7 +124,9 @@ class Stream:
         self.ring.discard()
         self.cutter.reset()
         self.in_transaction = self.skipping = False
-        while self.ring.in_flight:
+        # A batch is sealed after its last region was given back: only the encoder's word says that nothing is under way.
+        self.aborted = False
+        while not self.aborted:
             self._listen(1.0)
 
     # ------------------------------------------------------------------ the loop
@@ -184,8 +188,8 @@ class Stream:
         if not self.skipping:
             return True
         if tag == _COMMIT_TAG:
-            _, _, end, _ = _COMMIT.unpack_from(data, _TAG + 1)
-            self.progress.saw_known_commit(LSN(end), self.xid)
+            _, _, end, time_us = _COMMIT.unpack_from(data, _TAG + 1)
+            self.progress.saw_known_commit(LSN(end), self.xid, time_us + _POSTGRES_EPOCH_US)
             self.in_transaction = self.skipping = False
             return False
         # Relations are sent once a session: those of skipped transactions describe the rows to come.
@@ -272,7 +276,9 @@ class Stream:
     def _hear_encoder(self, timeout_seconds: float) -> None:
         self.ring.poll(timeout_seconds)
         for message in self.inbox:
-            if self.progress.is_durable(message):
+            if "aborted" in message:
+                self.aborted = True
+            elif self.progress.is_durable(message):
                 self.next_status = 0.0
         self.inbox.clear()
 
