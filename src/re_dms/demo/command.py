@@ -109,13 +109,16 @@ def _new_directory(path: Path) -> Path:
 def _kept_in_words(keep: Path | None, server: LocalPostgres) -> list[str]:
     if keep is None:
         return ["Everything was removed again; --keep DIR leaves it for a look."]
-    start = f"{server.binaries / 'pg_ctl'} -D {server.data} -o '-k {server.directory}' start"
+    account = Account.current()
+    runner = "" if account.uid is None else f"runuser -u {account.name} -- "
+    start = f"{runner}{server.binaries / 'pg_ctl'} -D {server.data} -o '-k {server.data}' start"
     return [
         "Left for a look:",
         f"  the warehouse  {keep / 'shop.duckdb'}",
         f"  the journal    {keep / 'shop.duckdb.journal'}",
         f"  the log        {keep / 'pipeline.log'}",
-        f"  the source     {server.directory}, stopped; to start it: {start}",
+        f"  the source     {server.directory}, stopped; to start it:",
+        f"                 {start}",
     ]
 
 
