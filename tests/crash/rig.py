@@ -7,7 +7,8 @@ import signal
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -90,10 +91,10 @@ class Rig:
 
     # ------------------------------------------------------------------ dying
 
-    def wait_until_gone(self) -> None:
-        """All processes of this rig leave within a second."""
-        began = time.monotonic()
-        while left := self.processes():
+    def wait_until_gone(self, *, except_for: Iterable[int] = ()) -> None:
+        """All processes of this rig, save these, leave within a second."""
+        began, spared = time.monotonic(), set(except_for)
+        while left := {pid: words for pid, words in self.processes().items() if pid not in spared}:
             if time.monotonic() - began > GONE_SECONDS_MAX:
                 raise AssertionError(f"left behind {GONE_SECONDS_MAX} s after the death of the supervisor: {left}")
             time.sleep(_POLL_SECONDS)
@@ -123,14 +124,47 @@ class Rig:
                     continue  # It has ended, or is not ours to look at.
         return {pid: words for pid, words in found.items() if words}
 
+    def kill(self, victim: str, running: Running) -> bool:
+        """SIGKILL to the supervisor, the group or the child of this role. Whether the service has to be started again."""
+        self.kills += 1
+        if victim == "group":
+            running.kill_group()
+        else:
+            # A child that is just being started again has no process: then its supervisor dies.
+            pid = running.children().get(victim, running.process.pid)
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+            if pid != running.process.pid:
+                return False
+            running.process.wait()
+        self.wait_until_gone()
+        return True
+
+    # ------------------------------------------------------------------ stopping
+
+    def freeze(self, running: Running) -> None:
+        """SIGSTOP to all of its processes, as when a machine stands still."""
+        os.killpg(running.process.pid, signal.SIGSTOP)
+
+    def thaw(self, running: Running) -> None:
+        """SIGCONT to all of its processes."""
+        os.killpg(running.process.pid, signal.SIGCONT)
+
+    def thaw_child(self, running: Running, role: str) -> None:
+        """SIGCONT to one process alone; wait until it has ended."""
+        pid = running.children()[role]
+        os.kill(pid, signal.SIGCONT)
+        self._wait_while(lambda: [role] if pid in self.processes() else [], running)
+
     # ------------------------------------------------------------------ the end
 
-    def end(self, running: Running, load: Load, witness: Witness) -> None:
+    def end(self, running: Running, load: Load, witness: Witness, *, capture: Running | None = None) -> None:
         """Wait until all that the load committed has arrived, drain, and see that nothing is left behind."""
         witness.wait_for(load)
-        running.signal(signal.SIGTERM)
-        finished = running.finish()
-        assert finished.code == 128 + signal.SIGTERM, f"exit {finished.code}:\n{tail(finished.log)}"
+        for ending in filter(None, (capture, running)):
+            ending.signal(signal.SIGTERM)
+            finished = ending.finish()
+            assert finished.code == 128 + signal.SIGTERM, f"exit {finished.code}:\n{tail(finished.log)}"
         assert self.processes() == {}
 
     def assert_whole(self, witness: Witness, what: str) -> None:

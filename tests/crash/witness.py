@@ -95,6 +95,23 @@ class Witness:
                 )
             time.sleep(_STEP_SECONDS)
 
+    def wait_for_progress(self) -> None:
+        """Wait until a transaction has arrived that was not there before."""
+        before = list(self.seen)
+        deadline = time.monotonic() + _SEEN_SECONDS_MAX
+        while self.seen == before:
+            if time.monotonic() > deadline or self._failure is not None:
+                raise AssertionError(f"nothing arrives ({self._failure}):\n{tail(self.pipeline.started[-1].log)}")
+            time.sleep(_STEP_SECONDS)
+
+    def wait_for_manifest(self, number: int) -> None:
+        """Wait until this batch exists."""
+        deadline = time.monotonic() + _SEEN_SECONDS_MAX
+        while number not in self._manifests:
+            if time.monotonic() > deadline or self._failure is not None:
+                raise AssertionError(f"no batch {number} ({self._failure}):\n{tail(self.pipeline.started[-1].log)}")
+            time.sleep(_STEP_SECONDS)
+
     def _run(self) -> None:
         slot_at = warehouse_at = 0.0
         try:
