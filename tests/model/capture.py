@@ -60,6 +60,7 @@ def _start(state: State, i: int, who: str, rules: Rules) -> Step:
         tail=tail.end if tail else 0,
         last_commit=tail.last_commit if tail else NO_COMMIT,
         copied_at=journal.copied_at,
+        known=journal.position if rules.position_is_evidence else NONE,
         to_copy=tuple(t for t in TABLES if state.copy_asked and journal.copied_at[t] == NOT_CARRIED),
         recorded=journal.position if rules.inherited_positions_confirmed else NONE,
     )
@@ -175,7 +176,7 @@ def _commit_received(state: State, i: int, record: str, end: int, rules: Rules) 
     tables = TABLES if me.half == 1 else (1,)
     moved = me._replace(at=end, half=0)
     if end > me.tail:
-        if me.unseen_tail:
+        if me.unseen_tail or end <= me.known:
             return state.without_capture(i, alarm=OTHER_HISTORY)
         return state.with_capture(i, moved._replace(buffer=(*me.buffer, (end, record, tables))))
     if me.unseen_tail and end == me.last_commit[0]:

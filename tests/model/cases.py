@@ -165,6 +165,12 @@ SAFE: Final[tuple[Variant, ...]] = (
     _variant("the fence without compare-and-set", "", _REPLIES, watermark_checked=False),
     _variant("a lost COMMIT reply retried blindly under compare-and-set", "", _REPLIES, doubtful_commit_reads=False),
     _variant(
+        "a transaction below a recorded position is taken for new",
+        "",
+        WORLDS["disk rolled back, a kill"],
+        position_is_evidence=False,
+    ),
+    _variant(
         "a lost PUT reply retried blindly: the own manifest is taken for another's, a restart",
         "",
         WORLDS["two captures, a kill, a cut, a lost PUT reply"],

@@ -108,6 +108,7 @@ class Capture(NamedTuple):
     tail: int = 0
     last_commit: tuple[int, str] = NO_COMMIT
     copied_at: tuple[int, int] = (0, 0)
+    known: int = NONE  # the newest recorded position: no transaction of ours ends between the tail and it
     to_copy: tuple[int, ...] = ()
     snapshot: tuple[int, ...] = ()  # (LSN,)
     snapshot_rows: tuple[str, ...] = ()
@@ -213,6 +214,7 @@ class Rules:
     tail_known_by_time: bool = True
     nothing_confirmed_before_tail: bool = True
     keepalive_beyond_unseen_tail_refused: bool = True
+    position_is_evidence: bool = True
     inherited_positions_confirmed: bool = False
     copy_waits_for_tail: bool = False
     stream_waits_for_copy: bool = True
