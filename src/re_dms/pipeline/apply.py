@@ -150,7 +150,7 @@ class Apply:
     def _listen(self, timeout_seconds: float) -> None:
         order = self.control.receive(timeout_seconds)
         while order is not None:
-            if order["do"] == "drain":
+            if order["do"] == "drain" and self.drain_until is None:  # the supervisor repeats itself
                 self.drain_until = time.monotonic() + _DRAIN_SECONDS
             order = self.control.receive(0)
 

@@ -170,7 +170,7 @@ class Batch:
             dropped_tables=dropped,
         )
         self.journal.commit(manifest)
-        relations.changed = False
+        relations.sealed()
         return manifest
 
 

@@ -46,6 +46,11 @@ class Channel:
         """Whether a whole message has been read already and waits for `receive`."""
         return self._size() is not None
 
+    @property
+    def has_room(self) -> bool:
+        """Whether a short message can be sent without waiting; most of the queue is free then."""
+        return bool(select.select([], [self.socket], [], 0)[1])
+
     def send(self, message: dict[str, Any], descriptors: list[int] | None = None) -> None:
         """Send one message; waits while the other end's queue is full. Raises Closed."""
         body = json.dumps(message).encode()

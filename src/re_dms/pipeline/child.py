@@ -28,6 +28,7 @@ from re_dms.settings import Settings
 
 ORPHANED: Final = 75
 """Exit code of a child whose parent has gone; nobody is left to read it."""
+_SUPERVISORS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,12 +52,17 @@ class Child:
         lifeline_read, self._lifeline = os.pipe()
         passed = {name: channel.fileno() for name, channel in channels.items()}
         descriptors = [theirs.fileno(), lifeline_read, *passed.values()]
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "re_dms.pipeline.child", role],
-            stdin=subprocess.PIPE,
-            pass_fds=descriptors,
-            env=os.environ | {"POLARS_MAX_THREADS": str(_processors()), "PYTHONFAULTHANDLER": "0"},
-        )
+        # A signal of the terminal may come before the child ignores it: blocked signals stay blocked through exec.
+        earlier = signal.pthread_sigmask(signal.SIG_BLOCK, _SUPERVISORS)
+        try:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "re_dms.pipeline.child", role],
+                stdin=subprocess.PIPE,
+                pass_fds=descriptors,
+                env=os.environ | {"POLARS_MAX_THREADS": str(_processors()), "PYTHONFAULTHANDLER": "0"},
+            )
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, earlier)
         order = {
             "settings": settings.to_json(),
             "control": theirs.fileno(),
@@ -108,7 +114,7 @@ def main() -> int:
     role = sys.argv[1]
     order = json.loads(sys.stdin.readline())
     _leave_with_parent(order["lifeline"])
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in _SUPERVISORS:
         signal.signal(number, signal.SIG_IGN)
     observe_log.no_core_dumps()
     settings = Settings.from_json(order["settings"])

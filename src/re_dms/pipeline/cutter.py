@@ -5,7 +5,6 @@ Protocol line 3: a batch holds whole transactions in commit order.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 from re_dms.lsn import LSN
@@ -15,15 +14,15 @@ from re_dms.settings import CaptureSettings
 
 
 class Cutter:
-    """Ships what the ring's current region holds. `wait_for_buffer` returns when the ring has a free region, or raises."""
+    """Ships what the ring's current region holds. `wait_until(is_there)` returns once `is_there()` holds, or raises."""
 
     def __init__(
-        self, ring: Ring, progress: Progress, capture: CaptureSettings, wait_for_buffer: Callable[[], None]
+        self, ring: Ring, progress: Progress, capture: CaptureSettings, wait_until: Callable[[Callable[[], bool]], None]
     ) -> None:
         self.ring = ring
         self.progress = progress
         self.capture = capture
-        self._wait_for_buffer = wait_for_buffer
+        self._wait_until = wait_until
         self.reset()
 
     def reset(self) -> None:
@@ -32,6 +31,11 @@ class Cutter:
         self._since: float | None = None
         self._committed = 0  # messages of the current region up to its last commit
         self._end = LSN(0)
+
+    @property
+    def has_committed(self) -> bool:
+        """Whether the current region holds a transaction that is to be shipped."""
+        return self._committed > 0
 
     @property
     def due_at(self) -> float | None:
@@ -65,7 +69,7 @@ class Cutter:
         if not self.ring.has_free:
             if not wait:
                 return
-            self._wait_for_buffer()
+            self._wait_for_region()
         self.ring.ship({"kind": "stream", "ends": True, "end": str(self._end)}, self._committed)
         self.progress.shipped(self._end)
         self.reset()
@@ -75,14 +79,17 @@ class Cutter:
         self.close(wait=True)
         writer = self.ring.writer
         if writer.lengths and not writer.has_room(size):
-            self._wait_for_buffer()
+            self._wait_for_region()
             self._bytes_shipped += writer.position
             self.ring.ship({"kind": "stream", "ends": False}, len(writer.lengths))
             self.progress.shipped_part()
 
     def oversized(self, data: memoryview) -> None:
         """Ship a message that is larger than any region as a part of its own."""
-        self._since = self._since or time.monotonic()
+        self._wait_until(lambda: self.ring.has_free_oversized)
         self._bytes_shipped += len(data)
         self.ring.ship_oversized({"kind": "stream", "ends": False}, data)
         self.progress.shipped_part()
+
+    def _wait_for_region(self) -> None:
+        self._wait_until(lambda: self.ring.has_free)

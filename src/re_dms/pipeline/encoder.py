@@ -18,7 +18,7 @@ from pydantic import TypeAdapter
 from re_dms.decode.copy import decode_copy
 from re_dms.decode.frames import Frames
 from re_dms.decode.pgoutput import PgOutputDecoder
-from re_dms.errors import ConfigurationError, InvariantError, SourceError
+from re_dms.errors import ConfigurationError, InvariantError
 from re_dms.failpoints import failpoint
 from re_dms.journal.journal import Journal
 from re_dms.journal.store import open_store
@@ -28,7 +28,7 @@ from re_dms.pipeline.batch import Batch
 from re_dms.pipeline.buffers import SharedBuffer
 from re_dms.pipeline.child import Surroundings
 from re_dms.pipeline.plan import Plan, identify_journal, identify_source, plan_capture
-from re_dms.pipeline.relations import Relations
+from re_dms.pipeline.relations import Relations, TablesChanged
 from re_dms.pipeline.ring import BUFFERS
 from re_dms.schema import Relation
 from re_dms.settings import SourceSettings
@@ -52,7 +52,7 @@ class Encoder:
         self.reader = surroundings.channels["reader"]
         self.buffers: dict[int, SharedBuffer] = {}
         self.poison = bool(os.environ.get("RE_DMS_POISON_BUFFERS"))
-        self.writer = uuid.uuid4().hex[:12]
+        self.writer = _new_writer()
         self.batch: Batch | None = None
         self.positions_recorded = 0
         self.registry: RegistryRef | None = None
@@ -71,6 +71,8 @@ class Encoder:
         self.control.send({"event": "planned", "position": str(plan.position_at_start), "batch": plan.number})
         if plan.to_copy:
             self._copy(plan.to_copy)
+        if self.dropped:
+            self._seal("copy", self.end)  # what is forgotten stays forgotten though nothing changes
         self._stream(plan)
 
     def _plan(self) -> Plan:
@@ -164,7 +166,7 @@ class Encoder:
         copied: list[int] = []
         for number, table in enumerate(tables):
             if table.oid not in described:
-                raise SourceError(f"table {table.schema}.{table.name} was dropped while it was about to be copied")
+                raise TablesChanged(f"table {table.full_name} was dropped before it could be copied; starting again")
             relation = relation_from_catalog(described[table.oid], columns=table.columns, generated=table.generated)
             self.reader.send(
                 {
@@ -207,17 +209,26 @@ class Encoder:
                 case "position":
                     self._position(LSN.parse(message["lsn"]))
                 case "abort":
-                    self.batch = None
-                    decoder = PgOutputDecoder(self.relations.resolve)
+                    decoder = self._abort()
                     # What was shipped before is sealed, and told: the reader may open the stream again.
                     self.reader.send({"aborted": True})
                 case other:
                     raise InvariantError(f"the encoder knows no message {other!r}")
 
+    def _abort(self) -> PgOutputDecoder:
+        """Forget the open batch: its transaction is sent again. Returns the decoder of the new stream."""
+        self.batch = None
+        # The files that are there stay, unlisted; those of the next attempt must not share their names.
+        self.writer = _new_writer()
+        self.relations.revert()
+        return PgOutputDecoder(self.relations.resolve)
+
     def _part(self, decoder: PgOutputDecoder, part: dict[str, Any]) -> None:
         decoded = decoder.decode(self._frames(part), self.relations.copied_at)
         commits = decoded.commits
         if len(commits):
+            if commits.end_lsn[0] <= self.end:
+                raise InvariantError(f"a transaction that ends before {self.end}, the journal's end, was sent as new")
             self.last_commit = Commit(
                 end=LSN(int(commits.end_lsn[-1])), xid=int(commits.xid[-1]), time_us=int(commits.time_us[-1])
             )
@@ -237,13 +248,17 @@ class Encoder:
         self.journal.record_position(lsn)
         failpoint("capture.after_position")
         self.positions_recorded += 1
-        if self.positions_recorded % 10 == 0:
+        if self.positions_recorded % 10 == 1:  # at the first, too: many runs are short
             self.journal.prune_positions()
         self._tell_durable(lsn, tail=None)
 
     def _tell_durable(self, lsn: LSN, tail: dict[str, Any] | None) -> None:
         self.durable = max(self.durable, lsn)
         self.reader.send({"durable": str(self.durable), "batch": self.number, "tail": tail, "at": time.time()})
+
+
+def _new_writer() -> str:
+    return uuid.uuid4().hex[:12]
 
 
 def _tail(commit: Commit | None) -> dict[str, Any] | None:

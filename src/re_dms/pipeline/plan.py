@@ -19,6 +19,7 @@ from re_dms.lsn import LSN
 from re_dms.manifest import Commit, Root, TableState
 from re_dms.settings import SourceSettings
 from re_dms.source import publication as publications
+from re_dms.source.failures import reported
 from re_dms.source.replication import ReplicationConnection, SourceIdentity
 from re_dms.source.slot import SlotState, create_slot, current_position, held, read_slot, require_logical
 
@@ -197,5 +198,6 @@ def _committed_by_now(sql: psycopg.Connection) -> LSN:
     server at rest may reach the position only seconds later.
     """
     position = current_position(sql)
-    sql.execute("select case when not pg_is_in_recovery() then pg_current_xact_id() end")
+    with reported("assigning a transaction id"):
+        sql.execute("select case when not pg_is_in_recovery() then pg_current_xact_id() end")
     return position

@@ -75,12 +75,14 @@ class Progress:
         Another history can reach the same position with the same xid when it repeats what was done: only the commit
         time tells them apart then.
         """
+        self._open_parts = False  # what was shipped while the journal's transactions went by was no part of one
         if end == self.tail_end:
             if xid != self.tail_xid:
                 self._refuse(f"transaction {xid} ends at {end}, the journal has transaction {self.tail_xid} there")
             if time_us != self.tail_time:
                 self._refuse(f"transaction {xid} ends at {end}, and was committed at another time")
             self._verified = True
+            self._passed = self._passed or end >= self._known
 
     def saw_new_commit(self, end: LSN) -> None:
         """A transaction beyond the tail went by."""

@@ -9,6 +9,7 @@ It knows no columns and no types. The encoder, its neighbour, tells it what to d
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import structlog
@@ -88,19 +89,20 @@ class Reader:
             for row in rows:
                 if not ring.writer.has_room(len(row)):
                     if ring.writer.lengths:
-                        self._wait_for_room()
+                        self._wait_until(lambda: ring.has_free)
                         ring.ship(part | {"ends": False}, len(ring.writer.lengths))
                     if len(row) > ring.capacity:
+                        self._wait_until(lambda: ring.has_free_oversized)
                         ring.ship_oversized(part | {"ends": False}, row)
                         continue
                 ring.writer.append(row)
-        self._wait_for_room()
+        self._wait_until(lambda: ring.has_free)
         ring.ship(part | {"ends": True}, len(ring.writer.lengths))
         failpoint("copy.streamed")
 
-    def _wait_for_room(self) -> None:
+    def _wait_until(self, is_there: Callable[[], bool]) -> None:
         # No replication stream is open during a copy: nothing has to be kept alive while we wait.
-        while not self.ring.has_free:
+        while not is_there():
             self.ring.poll(1.0)
 
 

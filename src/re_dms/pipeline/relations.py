@@ -11,7 +11,7 @@ import psycopg
 import structlog
 
 from re_dms.decode.pgoutput import WireRelation
-from re_dms.errors import SourceError, SourceUnavailable
+from re_dms.errors import SourceError
 from re_dms.lsn import LSN
 from re_dms.manifest import TableState
 from re_dms.schema import Relation
@@ -24,7 +24,7 @@ log = structlog.get_logger()
 
 
 class TablesChanged(SourceError):
-    """A published table that capture did not plan for: start again, and copy it."""
+    """The published tables are not those that capture planned for: plan again."""
 
     retry = True
 
@@ -41,6 +41,7 @@ class Relations:
         self._ignored: set[int] = set()
         self.tables = tables
         self.changed = False
+        self.sealed()
 
     @property
     def copied_at(self) -> dict[int, LSN]:
@@ -52,6 +53,16 @@ class Relations:
         self.tables[relation.oid] = TableState(relation=relation, copied_at=position)
         self.changed = True
 
+    def sealed(self) -> None:
+        """What is known is in the journal."""
+        self._in_journal = dict(self.tables)
+        self.changed = False
+
+    def revert(self) -> None:
+        """Know again what the journal knows: the open batch is given up, the stream is sent again from its start."""
+        self.tables = dict(self._in_journal)
+        self.changed = False
+
     def resolve(self, wires: Sequence[WireRelation]) -> list[Relation | None]:
         """The relation of each message, None for tables that are not carried. Reads the catalog once.
 
@@ -60,10 +71,7 @@ class Relations:
         carried = [wire for wire in wires if wire.oid not in self._ignored]
         if not carried:
             return [None] * len(wires)
-        try:
-            described = describe(self._sql, sorted({wire.oid for wire in carried}))
-        except psycopg.OperationalError as error:
-            raise SourceUnavailable("lost the connection while reading the catalog") from error
+        described = describe(self._sql, sorted({wire.oid for wire in carried}))
         return [self._resolve(wire, described) for wire in wires]
 
     def _resolve(self, wire: WireRelation, described: dict[int, CatalogTable]) -> Relation | None:

@@ -10,6 +10,7 @@ from re_dms.pipeline.buffers import SharedBuffer, Writer
 from re_dms.pipeline.channel import Channel
 
 BUFFERS: Final = 3
+_OVERSIZED_CAPACITIES_MAX: Final = 8
 
 
 class Ring:
@@ -44,9 +45,11 @@ class Ring:
         return bool(self._free)
 
     @property
-    def in_flight(self) -> int:
-        """Regions that the encoder still holds."""
-        return BUFFERS - len(self._free) - 1 + len(self._oversized)
+    def has_free_oversized(self) -> bool:
+        """Whether a message that no region can hold may be shipped. Any can when no other is under way; more are held
+        back, since each takes memory of its own."""
+        taken = sum(buffer.capacity for buffer in self._oversized.values())
+        return taken < _OVERSIZED_CAPACITIES_MAX * self.capacity
 
     def poll(self, timeout_seconds: float) -> None:
         """Read what the encoder says: wait for one message up to the timeout, then take all that is there."""
@@ -81,7 +84,10 @@ class Ring:
         failpoint("capture.shipped")
 
     def ship_oversized(self, description: dict[str, Any], data: bytes | memoryview) -> None:
-        """Hand over one message that no region can hold, in a region of its own."""
+        """Hand over one message that no region can hold, in a region of its own.
+
+        The caller has made sure that `has_free_oversized`.
+        """
         buffer = SharedBuffer.create(len(data))
         writer = Writer(buffer)
         writer.append(data)

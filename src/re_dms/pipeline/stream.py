@@ -9,6 +9,7 @@ from __future__ import annotations
 import select
 import struct
 import time
+from collections.abc import Callable
 from typing import Any, Final
 
 import psycopg
@@ -41,6 +42,7 @@ _COALESCE_SECONDS: Final = 0.002
 _SLOT_REPORT_SECONDS: Final = 10.0
 _HELD_SECONDS_MAX: Final = 5.0
 _HELD_POLL_SECONDS: Final = 0.1
+_DRAIN_POLL_SECONDS: Final = 0.2
 _END_SECONDS_MAX: Final = 3.0
 
 
@@ -73,7 +75,7 @@ class Stream:
         self.skipping = False
         self.aborted = False
         self.xid = 0
-        self.cutter = Cutter(ring, self.progress, self.capture, self._wait_for_buffer)
+        self.cutter = Cutter(ring, self.progress, self.capture, self._wait_until)
         self.next_status = 0.0
         self.next_report = 0.0
 
@@ -212,9 +214,9 @@ class Stream:
 
     # ------------------------------------------------------------------ waiting for the encoder
 
-    def _wait_for_buffer(self) -> None:
+    def _wait_until(self, is_there: Callable[[], bool]) -> None:
         began = time.monotonic()
-        while not self.ring.has_free:
+        while not is_there():
             self._listen(0.2)
             now = time.monotonic()
             if now >= self.next_status:
@@ -255,7 +257,7 @@ class Stream:
 
     def _keepalive(self, data: bytes) -> None:
         wal_end, reply = parse_keepalive(data)
-        self.progress.keepalive(wal_end, idle=not self.in_transaction and not self.ring.writer.lengths)
+        self.progress.keepalive(wal_end, idle=not self.in_transaction and not self.cutter.has_committed)
         if self.progress.wants_position(time.monotonic(), self.capture.position_seconds):
             self.ring.encoder.send({"do": "position", "lsn": str(self.progress.position)})
         if reply:
@@ -264,8 +266,7 @@ class Stream:
     def _listen(self, timeout_seconds: float) -> None:
         """Take what the encoder and the supervisor say."""
         self._hear_encoder(timeout_seconds)
-        if select.select([self.watch], [], [], 0)[0]:
-            self._check_watch()
+        self._look_at_source()
         order = self.control.receive(0)
         if order is not None and order["do"] == "drain":
             self._drain()
@@ -284,18 +285,24 @@ class Stream:
 
     def _drain(self) -> None:
         """Ship what is committed, receive no more; once all of it is durable and confirmed, leave."""
-        while not self.ring.has_free:
-            self._hear_encoder(0.2)
+        self._hear_until(lambda: self.ring.has_free)
         self.cutter.close(wait=False)
         self.progress.forget_open_parts()
-        while not self.progress.all_durable:
-            self._hear_encoder(0.2)
-        self._send_status(time.monotonic())
-        self.connection.end(_END_SECONDS_MAX)
+        self._hear_until(lambda: self.progress.all_durable)
+        if self.connection.streaming:  # not after a pause; what is durable is confirmed at the next start then
+            self._send_status(time.monotonic())
+            self.connection.end(_END_SECONDS_MAX)
         raise Drained
 
-    def _check_watch(self) -> None:
+    def _hear_until(self, is_there: Callable[[], bool]) -> None:
+        while not is_there():
+            self._hear_encoder(_DRAIN_POLL_SECONDS)
+            self._look_at_source()
+
+    def _look_at_source(self) -> None:
         """The ordinary session ends first when the source shuts down; then nothing of ours may delay it."""
+        if not select.select([self.watch], [], [], 0)[0]:
+            return
         try:
             self.watch.execute("select 1")
         except psycopg.Error as error:

@@ -15,6 +15,7 @@ from re_dms.settings import Settings
 
 _BACKOFF_SECONDS_MIN: Final = 0.2
 _BACKOFF_SECONDS_MAX: Final = 30.0
+_DOUBLINGS_MAX: Final = 8  # more lead past the longest wait; without a limit the number outgrows a float in hours
 _CALM_SECONDS: Final = 60.0
 
 
@@ -36,6 +37,7 @@ class Half:
         self.children: list[Child] = []
         self.verdict: Mapping[str, Any] | None = None
         self.was_ready = False
+        self.streaming = False
         self.restart_at: float | None = None
         self._attempts = 0
         self._started = 0.0
@@ -48,6 +50,7 @@ class Half:
     def start(self) -> None:
         """Start its processes."""
         self.verdict, self.restart_at, self._started = None, None, time.monotonic()
+        self.streaming = False
         if self.name == "apply":
             self.children = [Child("apply", self.settings, {})]
             return
@@ -65,6 +68,15 @@ class Half:
             if child.role == role:
                 with contextlib.suppress(Closed):
                     child.control.send(message)
+
+    def hint(self, role: str, message: dict[str, Any]) -> None:
+        """As `tell`, but dropped while the process is too busy to read: for what it would find out by itself.
+
+        A child in a long load must never make the supervisor wait, and with it the reader's stream.
+        """
+        for child in self.children:
+            if child.role == role and child.control.has_room:
+                self.tell(role, message)
 
     def hear(self) -> Iterator[dict[str, Any] | Ended]:
         """What its processes say; `Ended`, once, when one of them has gone (the others are ended then)."""
@@ -108,8 +120,10 @@ class Half:
         """Plan the next start; returns the seconds until then. Calm running forgets earlier attempts."""
         if time.monotonic() - self._started > _CALM_SECONDS:
             self._attempts = 0
-        seconds: float = min(_BACKOFF_SECONDS_MAX, _BACKOFF_SECONDS_MIN * 2**self._attempts) * random.uniform(0.5, 1.0)
-        self._attempts += 1
+        seconds: float = min(_BACKOFF_SECONDS_MAX, _BACKOFF_SECONDS_MIN * 2.0**self._attempts) * random.uniform(
+            0.5, 1.0
+        )
+        self._attempts = min(_DOUBLINGS_MAX, self._attempts + 1)
         self.restart_at = time.monotonic() + seconds
         return seconds
 

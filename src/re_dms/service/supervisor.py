@@ -98,9 +98,11 @@ class Supervisor:
                 half.was_ready = True
                 self._tell("capture", "encoder", {"do": "go"})
             case "streaming":
+                half.streaming = True
                 half.tell("reader", {"do": "ask", "on": self._has_goal})
             case "sealed":
-                self._tell("apply", "apply", {"do": "look"})
+                if "apply" in self.halves:
+                    self.halves["apply"].hint("apply", {"do": "look"})
         fields = {name: value for name, value in message.items() if name not in ("event", "tables")}
         log.debug(message["event"], half=half.name, **fields)
 
@@ -176,8 +178,11 @@ class Supervisor:
         self.draining_since = time.monotonic()
         for half in self.halves.values():
             half.restart_at = None
-        if "capture" in self.halves:
-            self._tell("capture", "reader", {"do": "drain"})
+        capture = self.halves.get("capture")
+        if capture is not None and capture.streaming:
+            capture.tell("reader", {"do": "drain"})
+        elif capture is not None:
+            capture.kill()  # it plans or copies: there is nothing to ship, and what is durable stays
         else:
             self._tell("apply", "apply", {"do": "drain"})
 
@@ -190,7 +195,7 @@ class Supervisor:
             capture.kill()
         if capture is None or not capture.running:
             if apply is not None and apply.running:
-                apply.tell("apply", {"do": "drain"})
+                apply.hint("apply", {"do": "drain"})
                 if now - since > _DRAIN_SECONDS_MAX:
                     log.warning("drain_ended_early", half="apply", reason="the deadline has passed; nothing is lost")
                     apply.kill()

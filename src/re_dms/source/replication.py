@@ -97,6 +97,11 @@ class ReplicationConnection:
         """libpq's connection, for the hot loop: `get_copy_data(1)`, `consume_input()`."""
         return self.connection.pgconn
 
+    @property
+    def streaming(self) -> bool:
+        """Whether the stream was started and the connection not been closed by us."""
+        return self._flushed is not None and not self.connection.closed
+
     def identify(self) -> SourceIdentity:
         """Which server, timeline and database this is."""
         with reported("identifying the source"):

@@ -1,0 +1,145 @@
+"""What a review found in the service and in the lines between its processes."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from re_dms.lsn import LSN
+from re_dms.pipeline.buffers import SharedBuffer
+from re_dms.pipeline.channel import Channel
+from re_dms.pipeline.child import Child
+from re_dms.pipeline.cutter import Cutter
+from re_dms.pipeline.progress import Progress
+from re_dms.pipeline.ring import Ring
+from re_dms.service.halves import Half
+from re_dms.settings import CaptureSettings, JournalSettings, Settings, SourceSettings
+
+MIB = 1024 * 1024
+Pair = tuple[Channel, Channel]
+
+
+@pytest.fixture
+def pair() -> Iterator[Pair]:
+    made = Channel.pair()
+    yield made
+    for end in made:
+        end.close()
+
+
+def settings(directory: Path) -> Settings:
+    return Settings(
+        journal=JournalSettings(url=f"file://{directory}/journal"),
+        source=SourceSettings(dsn="host=/nowhere", slot="s", publication="p"),
+    )
+
+
+def test_a_source_that_is_down_for_days_is_tried_again(tmp_path: Path) -> None:
+    half = Half("capture", settings(tmp_path))
+    assert all(0 < half.back_off() <= 30 for _ in range(5_000))
+
+
+def test_a_child_that_hears_nothing_does_not_hold_up_the_supervisor(tmp_path: Path, pair: Pair) -> None:
+    """Apply is in a long load while capture seals thousands of batches; then it still hears the order to drain."""
+    half = Half("apply", settings(tmp_path))
+    ours, theirs = pair
+    half.children = [SimpleNamespace(role="apply", control=ours)]  # type: ignore[list-item]
+
+    def tell() -> None:
+        for _ in range(5_000):
+            half.hint("apply", {"do": "look"})
+        half.tell("apply", {"do": "drain"})
+
+    thread = threading.Thread(target=tell, daemon=True)
+    thread.start()
+    thread.join(10)
+    assert not thread.is_alive()
+    said: list[dict[str, Any]] = []
+    while (message := theirs.receive(0)) is not None:
+        said.append(message)
+    assert said[0] == {"do": "look"}
+    assert said[-1] == {"do": "drain"}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_to_the_group_leaves_a_child_that_just_starts_alone(tmp_path: Path, number: int) -> None:
+    """The supervisor decides what a signal means; a child may be importing yet when it comes."""
+    child = Child("apply", settings(tmp_path), {})
+    os.kill(child.pid, number)
+    message = child.control.receive(30)  # it lives to tell that it was given no warehouse
+    assert message is not None
+    assert message["kind"] == "ConfigurationError"
+    assert child.close() == 2
+
+
+class Encoder:
+    """The other end of a ring: takes what was shipped, and gives back when told to."""
+
+    def __init__(self, channel: Channel) -> None:
+        self.channel = channel
+        self.held: list[int] = []
+
+    def take(self) -> None:
+        while select.select([self.channel.socket], [], [], 0)[0] or self.channel.pending:
+            message = self.channel.receive(0)
+            if message is None:
+                return
+            for descriptor in self.channel.descriptors:
+                os.close(descriptor)
+            self.channel.descriptors.clear()
+            if message["do"] == "part":
+                self.held.append(message["buffer"])
+
+    def give_back(self) -> None:
+        self.channel.send({"freed": self.held.pop(0)})
+
+
+def test_messages_larger_than_a_buffer_wait_for_the_encoder_too(pair: Pair) -> None:
+    """Each has a region of its own: a table of large values must not take all memory."""
+    ours, theirs = pair
+    encoder = Encoder(theirs)
+    ring = Ring(ours, MIB, lambda message: None)
+    progress = Progress({"known": "0/0", "batch": 0})
+    waited: list[int] = []
+
+    def wait_until(is_there: Callable[[], bool]) -> None:
+        encoder.take()
+        while not is_there():
+            waited.append(len(encoder.held))
+            encoder.give_back()
+            ring.poll(1)
+
+    cutter = Cutter(ring, progress, CaptureSettings(), wait_until)
+    large = bytes(2 * MIB)
+    for _ in range(20):
+        cutter.make_room(len(large))
+        cutter.oversized(memoryview(large))
+        encoder.take()
+        assert len(encoder.held) <= 4
+    assert waited
+
+
+def test_a_part_of_a_transaction_is_no_reason_to_hurry(pair: Pair) -> None:
+    """Only what is committed can be closed by age: the loop would spin until the commit came."""
+    ring = Ring(pair[0], MIB, lambda message: None)
+    cutter = Cutter(ring, Progress({"known": "0/0", "batch": 0}), CaptureSettings(), lambda is_there: None)
+    cutter.oversized(memoryview(bytes(2 * MIB)))
+    assert cutter.due_at is None
+    ring.writer.append(b"commit")
+    cutter.committed(LSN(1), 0.0)
+    assert cutter.due_at is not None or not ring.writer.lengths
+
+
+def test_a_region_is_given_back_with_its_descriptor() -> None:
+    before = len([*Path("/proc/self/fd").iterdir()])
+    for _ in range(50):
+        SharedBuffer.create(MIB).close()
+    assert len([*Path("/proc/self/fd").iterdir()]) == before
