@@ -42,9 +42,9 @@ def test_a_stopped_capture_over_the_slots_limit_delays_no_checkpoint(
         before = standing(pipeline)
         os.killpg(running.process.pid, signal.SIGCONT)
         assert_refused(running.finish(), 6, "slot 'shop' is lost", remedy="reset")
-        assert_refused(pipeline.run("run", "--until-caught-up"), 6, "slot 'shop' is lost", remedy="reset")
         assert standing(pipeline).watermarks == before.watermarks
         assert standing(pipeline).slots == before.slots
+        database.execute("delete from t where id > 100")
         reset_and_run(pipeline, "t")
     finally:
         if running.process.poll() is None:

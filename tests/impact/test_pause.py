@@ -33,7 +33,7 @@ def test_the_stream_is_closed_while_the_encoder_stands_still_and_nothing_comes_t
     database.execute("create table t (id int generated always as identity primary key, a text)")
     pipeline.catch_up()
     running = pipeline.start(
-        "run", "--flush-mb", "1", "--flush-seconds", "60",
+        "run", "--flush-mb", "1", "--flush-seconds", "3",
         environment={"RE_DMS_FAILPOINTS": "capture.encoded:stop,capture.before_manifest:stop@2"},
     )  # fmt: skip
     running.wait_for("streaming")

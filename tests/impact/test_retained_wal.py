@@ -23,6 +23,7 @@ def test_writes_to_unpublished_tables_retain_no_wal(pipeline: Pipeline) -> None:
     database.execute("alter table elsewhere alter a set storage external")
     running = pipeline.start("run", "--tables", "public.t")
     running.wait_for("streaming")
+    running.wait_for("loaded")
     loaded = len(running.events("loaded"))
 
     [(start,)] = database.fetch("select pg_current_wal_insert_lsn()::text")

@@ -32,19 +32,30 @@ def followed(pipeline: Pipeline) -> Pipeline:
 def test_a_slot_that_is_not_where_the_journal_knows_it(followed: Pipeline) -> None:
     """Advanced by hand, made again, dropped; a publication dropped: what came in between cannot be read any more."""
     database, name = followed.database, followed.name
+    database.execute("create table t2 (id int primary key)")  # not to be published by a run that is refused
     database.execute("insert into t values (3, 'lost')")
     database.execute(f"select pg_replication_slot_advance('{name}', pg_current_wal_lsn())")
     refused(followed, 6, f"slot {name!r}", "beyond", "advanced or made again")
 
     database.execute(f"select pg_drop_replication_slot('{name}')")
-    database.execute("create table t2 (id int primary key)")  # not to be published by a run that is refused
     refused(followed, 6, f"slot {name!r} has gone")
 
     database.execute(f"select pg_create_logical_replication_slot('{name}', 'pgoutput')")
     refused(followed, 6, f"slot {name!r}", "beyond", "advanced or made again")
+    reset_and_run(followed, "t")
 
-    database.execute(f"drop publication {name}")
+
+def test_a_publication_that_was_dropped_is_not_made_again(followed: Pipeline) -> None:
+    database, name = followed.database, followed.name
+    database.execute(f"drop publication {name}; insert into t values (3, 'lost')")
     refused(followed, 6, f"publication {name!r} has gone")
+
+    # Somebody makes it again: the slot reads the past, where it is not.
+    database.execute(f"create publication {name} for table t; insert into t values (4, 'beyond it')")
+    before = standing(followed)
+    finished = followed.run("run", "--until-caught-up")
+    assert_refused(finished, 3, "publication", "does not exist at the position", remedy="reset")
+    assert standing(followed).watermarks == before.watermarks
     reset_and_run(followed, "t")
 
 
@@ -96,13 +107,13 @@ def test_batches_that_are_damaged_before_they_are_applied(followed: Pipeline) ->
     missing = branch(followed, "data-missing")
     [key] = data_of(missing, 0)
     (missing.journal_path / key).unlink()
-    refused(missing, 6, key, "is missing", capture_goes_on=True)
+    refused(missing, 6, key, "is missing", command="apply")
 
     altered = branch(followed, "data-altered")
     [key] = data_of(altered, 0)
     path = altered.journal_path / key
     path.write_bytes(path.read_bytes()[:-1] + b"?")
-    refused(altered, 6, key, "was altered", capture_goes_on=True)
+    refused(altered, 6, key, "was altered", command="apply")
 
     followed.catch_up()
     followed.assert_equal("t")

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
+from pathlib import Path
 
 from fix_pipeline import Pipeline
-from refusals.rig import assert_refused, branch, manifests, standing, until_applied
+from refusals.rig import assert_refused, branch, manifests, standing, until, until_applied
 
 
 def test_of_two_runs_the_first_goes_on(pipeline: Pipeline) -> None:
@@ -24,15 +26,15 @@ def test_of_two_runs_the_first_goes_on(pipeline: Pipeline) -> None:
     other = Pipeline(database=database, directory=pipeline.directory / "other", name=pipeline.name)
     other.directory.mkdir()
     other.started = pipeline.started
+    holder = f"process {first.children()['apply']}"
     rivals = [
-        (pipeline.start("run"), str(os.getpgid(first.children()["apply"])), "stop"),
-        (pipeline.start("apply"), str(first.children()["apply"]), "stop"),
+        (pipeline.start("run"), holder, "stop"),
+        (pipeline.start("apply"), holder, "stop"),
         (pipeline.start("capture"), "in use by server process", "pg_terminate_backend"),
         (other.start("capture"), "in use by server process", "pg_terminate_backend"),
     ]
-    holder = str(first.children()["apply"])
-    for number, (rival, word, remedy) in enumerate(rivals):
-        assert_refused(rival.finish(), 7, holder if number < 2 else word, remedy=remedy)
+    for rival, word, remedy in rivals:
+        assert_refused(rival.finish(), 7, word, remedy=remedy)
     assert_refused(pipeline.run("reset", "--yes"), 7, "in use by server process", remedy="pg_terminate_backend")
     # The one that has no right to the slot has taken nothing from it, and has copied nothing.
     assert not (other.journal_path / "batches").is_dir() or not manifests(other)
@@ -58,16 +60,18 @@ def test_a_batch_number_has_one_writer(pipeline: Pipeline) -> None:
     stopped.wait_for("streaming")
     database.execute("insert into t values (1, 'written by both')")
     encoder = stopped.children()["encoder"]
-    until_stopped(encoder)
+    until(lambda: state_of(encoder) == "T")
+    os.killpg(stopped.process.pid, signal.SIGSTOP)
     database.execute(
         "select pg_terminate_backend(active_pid) from pg_replication_slots where slot_name = current_database()"
     )
     pipeline.catch_up()
     [last] = manifests(pipeline)[-1:]
     content = last.read_bytes()
-    os.kill(encoder, 18)
-    finished = stopped.finish()
-    assert_refused(finished, 7, f"another capture wrote batch {int(last.stem)}")
+    os.kill(encoder, signal.SIGCONT)
+    until(lambda: state_of(encoder) == "Z")  # the others would start it again, over a slot that is free
+    os.killpg(stopped.process.pid, signal.SIGCONT)
+    assert_refused(stopped.finish(), 7, f"another capture wrote batch {int(last.stem)}", remedy="one capture")
     assert last.read_bytes() == content
     pipeline.catch_up()
     pipeline.assert_equal("t")
@@ -87,10 +91,6 @@ def test_a_capture_of_the_slot_from_another_journal_is_found_out(pipeline: Pipel
     assert standing(pipeline) == before
 
 
-def until_stopped(pid: int) -> None:
-    """Wait until the process is stopped."""
-    from pathlib import Path
-
-    from refusals.rig import until
-
-    until(lambda: Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "T")
+def state_of(pid: int) -> str:
+    """As /proc has it: T is stopped, Z has ended."""
+    return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]

@@ -6,6 +6,7 @@ ranges too). Which values a warehouse may not hold is counted, not changed: what
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 import polars as pl
@@ -48,6 +49,18 @@ def encode(frame: pl.DataFrame, relation: Relation) -> pl.DataFrame:
             elif column.type.kind is Kind.ARRAY:
                 changed.append(_arrays(frame[name], column, relation))
     return frame.with_columns(changed) if changed else frame
+
+
+def encode_missing(relation: Relation) -> Relation:
+    """The relation with the constants of its added columns (`Column.missing`, as Postgres prints them) in the dialect."""
+    constants = {f"c{column.attnum}": [column.missing] for column in relation.columns if column.missing is not None}
+    if not constants:
+        return relation
+    encoded = encode(pl.DataFrame(constants, schema=dict.fromkeys(constants, pl.String)), relation).row(0, named=True)
+    columns = tuple(
+        replace(column, missing=encoded.get(f"c{column.attnum}", column.missing)) for column in relation.columns
+    )
+    return replace(relation, columns=columns)
 
 
 def odd_counts(frame: pl.DataFrame, relation: Relation) -> dict[str, int]:

@@ -13,7 +13,7 @@ from re_dms.decode.pgoutput import Decoded, TableEvents
 from re_dms.failpoints import failpoint
 from re_dms.journal import keys
 from re_dms.journal.csv import Compression, data_name, new_null_token, write_csv
-from re_dms.journal.dialect import encode, odd_counts
+from re_dms.journal.dialect import encode, encode_missing, odd_counts
 from re_dms.journal.journal import Journal
 from re_dms.lsn import LSN
 from re_dms.manifest import (
@@ -148,7 +148,10 @@ class Batch:
             registry = self.journal.write_registry(state, self.writer)
         tables = tuple(
             TableChanges(
-                oid=oid, relations=tuple(table.relations), steps=tuple(table.steps), counts=Counts(**table.counts)
+                oid=oid,
+                relations=tuple(map(encode_missing, table.relations)),
+                steps=tuple(table.steps),
+                counts=Counts(**table.counts),
             )
             for oid, table in self._tables.items()
             if table.steps

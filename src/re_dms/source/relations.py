@@ -82,11 +82,15 @@ def sent_columns(
 def relation_from_wire(wire: RelationOnWire, table: CatalogTable | None, previous: Relation | None) -> Relation:
     """The version that a Relation message announces, with the attnums that the message lacks.
 
-    A column's attnum is the catalog's for that name and type; for a column that is gone by now, the one it had in
-    `previous`. Columns stay in the order of the message, which is the order of attnums. Raises RelationChanged when
-    neither knows a column: the table was changed again before it was read.
+    A message that says what `previous` was is `previous` as long as none of its columns was dropped: all of them were
+    there then, whatever they are called by now. Else a column's attnum is the catalog's for that name and type; for a
+    column that is gone by now, the one it had in `previous`. Columns stay in the order of the message, which is the
+    order of attnums. Raises RelationChanged when neither knows a column: the table was changed again before it was read.
     """
-    columns = tuple(_known_column(wire, column, table, previous) for column in wire.columns)
+    if previous is not None and table is not None and _still_is(wire, previous, table):
+        columns = previous.columns
+    else:
+        columns = tuple(_known_column(wire, column, table, previous) for column in wire.columns)
     attnums = [column.attnum for column in columns]
     if any(left >= right for left, right in pairwise(attnums)):
         raise _changed_again(wire, "the order of its columns")
@@ -117,6 +121,18 @@ def _key(
     if identity in ("d", "i") and identity_key:
         return KeyKind.KEYED, identity_key
     return KeyKind.APPEND, ()
+
+
+def _still_is(wire: RelationOnWire, previous: Relation, table: CatalogTable) -> bool:
+    there = {column.attnum for column in table.columns}
+    return (
+        len(wire.columns) == len(previous.columns)
+        and all(
+            past.name == sent.name and _is_type(past.type, sent)
+            for past, sent in zip(previous.columns, wire.columns, strict=True)
+        )
+        and there >= {column.attnum for column in previous.columns}
+    )
 
 
 def _known_column(
