@@ -1,10 +1,15 @@
-"""What a review found in capture: each of these lost the service, or its end, before it was mended."""
+"""What a review found in capture: each of these lost the service, or its end, before it was mended.
+
+RE_DMS_NIGHTLY=1 adds a test that has to wait.
+"""
 
 from __future__ import annotations
 
 import os
 import signal
 import time
+
+import pytest
 
 from fix_pipeline import Pipeline
 from impact.test_pause import is_stopped
@@ -84,3 +89,35 @@ def test_a_forgotten_table_is_forgotten_though_nothing_changes(pipeline: Pipelin
     assert pipeline.run("run", "--until-caught-up", "--exclude", "public.gone").code == 2
     pipeline.catch_up("--exclude", "public.gone", "--forget")
     pipeline.catch_up("--exclude", "public.gone")
+
+
+def test_apply_until_a_position_that_it_has_already_ends(pipeline: Pipeline) -> None:
+    """Also when the position lies behind the last batch: capture has recorded that nothing of ours is before it."""
+    database = pipeline.database
+    database.execute("create table t (id int primary key)")
+    pipeline.catch_up()
+    database.execute("create schema elsewhere")
+    [(position,)] = database.fetch("select pg_current_wal_insert_lsn()::text")
+    assert pipeline.run("capture", "--until-lsn", position).code == 0
+    assert pipeline.start("apply", "--until-lsn", position).finish(30).code == 0
+
+
+@pytest.mark.skipif("RE_DMS_NIGHTLY" not in os.environ, reason="waits longer than a foreign holder is waited for")
+def test_our_own_walsender_that_has_not_noticed_yet_is_waited_for(pipeline: Pipeline) -> None:
+    """After a broken connection the server holds the slot until its timeouts; another process's hold is exit 7."""
+    database = pipeline.database
+    database.execute("create table t (id int primary key)")
+    running = pipeline.start("run")
+    running.wait_for("streaming")
+    [(backend,)] = database.fetch("select active_pid from pg_replication_slots where database = current_database()")
+    os.kill(backend, signal.SIGSTOP)
+    try:
+        os.kill(running.children()["reader"], signal.SIGKILL)
+        running.wait_for("planned", 2)
+        deadline = time.monotonic() + 7
+        while time.monotonic() < deadline:
+            assert running.process.poll() is None, running.log
+            time.sleep(0.1)
+    finally:
+        os.kill(backend, signal.SIGCONT)
+    running.wait_for("streaming", 2)

@@ -6,22 +6,28 @@ import os
 import select
 import signal
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from re_dms.errors import JournalUnavailable
+from re_dms.journal.journal import Journal
+from re_dms.journal.local import LocalStore
 from re_dms.lsn import LSN
+from re_dms.manifest import Manifest, Registry, Root, WarehouseName
+from re_dms.pipeline.apply import Apply
 from re_dms.pipeline.buffers import SharedBuffer
 from re_dms.pipeline.channel import Channel
-from re_dms.pipeline.child import Child
+from re_dms.pipeline.child import Child, Surroundings
 from re_dms.pipeline.cutter import Cutter
 from re_dms.pipeline.progress import Progress
 from re_dms.pipeline.ring import Ring
 from re_dms.service.halves import Half
-from re_dms.settings import CaptureSettings, JournalSettings, Settings, SourceSettings
+from re_dms.settings import CaptureSettings, JournalSettings, Settings, SourceSettings, WarehouseSettings
 
 MIB = 1024 * 1024
 Pair = tuple[Channel, Channel]
@@ -143,3 +149,50 @@ def test_a_region_is_given_back_with_its_descriptor() -> None:
     for _ in range(50):
         SharedBuffer.create(MIB).close()
     assert len([*Path("/proc/self/fd").iterdir()]) == before
+
+
+class FullStore(LocalStore):
+    """A journal whose disk is full: what is there can be read and removed."""
+
+    full = False
+
+    def create_many(self, objects: Sequence[tuple[str, bytes]]) -> None:
+        if self.full:
+            raise JournalUnavailable("no space left")
+        super().create_many(objects)
+
+    def put(self, key: str, data: bytes) -> None:
+        if self.full:
+            raise JournalUnavailable("no space left")
+        super().put(key, data)
+
+
+def test_on_a_full_disk_apply_starts_and_makes_room(tmp_path: Path, pair: Pair) -> None:
+    """Capture cannot write, and what apply has loaded is all that could be removed."""
+    store = FullStore(tmp_path / "journal")
+    journal = Journal(store)
+    root = Root(
+        journal_id="j", pipeline="p", system_identifier="1", timeline=1, database="d", slot="s", publication="p",
+        created_at="2026-01-01",
+    )  # fmt: skip
+    journal.create_root(root)
+    journal.write_data(1, "w", [("1-0.csv.zst", b"data of batch 1")])
+    registry = journal.write_registry(Registry(number=1, tables={}), "w")
+    for number in (1, 2):
+        manifest = Manifest(
+            journal_id="j", number=number, writer="w", kind="copy", start=LSN(1), end=LSN(1), last_commit=None,
+            transactions=0, changes=0, null="n", registry=registry, tables=(),
+        )  # fmt: skip
+        journal.commit(manifest)
+    target = WarehouseSettings(url=f"duckdb://{tmp_path}/warehouse.duckdb")
+    apply = Apply(
+        Surroundings(settings=settings(tmp_path), control=pair[0], channels={}, options={}),
+        target,
+    )
+    apply.journal = journal
+    journal.name_warehouse(WarehouseName(warehouse_id=apply.warehouse.identity(), url=target.url))
+    store.full = True
+    apply.drain_until = time.monotonic() + 60
+    apply.run()
+    assert apply.number == 2
+    assert store.list("data/") == []

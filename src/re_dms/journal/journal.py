@@ -246,6 +246,10 @@ class Journal:
     # --- Reading and writing models
 
     def _create_or_read(self, key: str, mine: Model) -> Model:
+        # Looked for first: on a full disk nothing can be put, and apply has to start to make room.
+        there = self._read_optional(key, type(mine))
+        if there is not None:
+            return there
         try:
             self.store.create(key, to_json(mine))
         except ObjectExists:

@@ -8,11 +8,12 @@ from typing import Any, Final
 
 import structlog
 
-from re_dms.errors import ChangesMissing, ConfigurationError
+from re_dms.errors import ChangesMissing, ConfigurationError, JournalUnavailable
 from re_dms.failpoints import failpoint
 from re_dms.journal.journal import Journal
 from re_dms.journal.retention import prune
 from re_dms.journal.store import open_store
+from re_dms.lsn import LSN
 from re_dms.manifest import Manifest, Root, WarehouseName
 from re_dms.pipeline.child import Surroundings
 from re_dms.pipeline.plan import RESET
@@ -39,6 +40,7 @@ class Apply:
         self.url = target.url
         self.owner = uuid.uuid4().hex[:12]
         self.drain_until: float | None = None
+        self.asked = False  # how far the warehouse is, whenever nothing waits
         self.loaded = 0  # batches since the journal was pruned
         self.pruned_at = time.monotonic()
 
@@ -51,6 +53,7 @@ class Apply:
             self._claim(root)
             while True:
                 lease.beat()
+                known = self.journal.known_lsn() if self.asked else None  # before we look whether a batch waits
                 manifest = self.journal.manifest(self.number + 1)
                 if manifest is not None and not self._out_of_time():
                     self._load(manifest)
@@ -59,6 +62,7 @@ class Apply:
                     self._prune(at_once=True)
                     return
                 else:
+                    self._tell_level(known)
                     self._listen(_POLL_SECONDS)
                 self._prune()
 
@@ -112,11 +116,19 @@ class Apply:
         )
         applied_us = time.time_ns() // 1000
         self.number = manifest.number
-        commit = manifest.last_commit
-        self.journal.record_applied(manifest.number, manifest.end, None if commit is None else commit.time_us)
-        failpoint("apply.mirrored")
-        self._tell(manifest, applied_us, time.monotonic() - began)
         self.loaded += 1
+        self._mirror(manifest)
+        self._tell(manifest, applied_us, time.monotonic() - began)
+
+    def _mirror(self, manifest: Manifest) -> None:
+        """Advisory. A full disk does not keep us from loading: what is loaded can be removed."""
+        commit = manifest.last_commit
+        try:
+            self.journal.record_applied(manifest.number, manifest.end, None if commit is None else commit.time_us)
+        except JournalUnavailable as error:
+            log.warning("not_mirrored", reason=error.message)
+            self._prune(at_once=True)
+        failpoint("apply.mirrored")
 
     def _prune(self, *, at_once: bool = False) -> None:
         """Remove what the warehouse has from the journal: every few batches, or seconds after the last one."""
@@ -147,11 +159,18 @@ class Apply:
             }
         )
 
+    def _tell_level(self, known: LSN | None) -> None:
+        """Nothing waits: the warehouse has all that was committed before `known`."""
+        if known is not None:
+            self.control.send({"event": "level", "lsn": str(known)})
+
     def _listen(self, timeout_seconds: float) -> None:
         order = self.control.receive(timeout_seconds)
         while order is not None:
             if order["do"] == "drain" and self.drain_until is None:  # the supervisor repeats itself
                 self.drain_until = time.monotonic() + _DRAIN_SECONDS
+            elif order["do"] == "ask":
+                self.asked = True
             order = self.control.receive(0)
 
     def _out_of_time(self) -> bool:

@@ -41,6 +41,7 @@ _KEPT_WHILE_SKIPPING: Final = frozenset(b"RY")
 _COALESCE_SECONDS: Final = 0.002
 _SLOT_REPORT_SECONDS: Final = 10.0
 _HELD_SECONDS_MAX: Final = 5.0
+_OURS_SECONDS_MAX: Final = 90.0  # longer than wal_sender_timeout's default
 _HELD_POLL_SECONDS: Final = 0.1
 _DRAIN_POLL_SECONDS: Final = 0.2
 _END_SECONDS_MAX: Final = 3.0
@@ -75,6 +76,7 @@ class Stream:
         self.skipping = False
         self.aborted = False
         self.xid = 0
+        self.backend: int | None = surroundings.options.get("backend")
         self.cutter = Cutter(ring, self.progress, self.capture, self._wait_until)
         self.next_status = 0.0
         self.next_report = 0.0
@@ -103,20 +105,28 @@ class Stream:
         self.connection = ReplicationConnection.open(self.source)
         at = self._take_slot()
         self.progress.slot_is_at(at)
-        self.control.send({"event": "streaming", "lsn": str(at)})
+        self.backend = self.connection.connection.info.backend_pid
+        self.control.send({"event": "streaming", "lsn": str(at), "backend": self.backend})
         self.next_status = 0.0
         self._send_status(time.monotonic())
 
     def _take_slot(self) -> LSN:
-        """Start the stream. The walsender of a reader that was killed may hold the slot for a moment longer."""
-        deadline = time.monotonic() + _HELD_SECONDS_MAX
+        """Start the stream. The walsender of a reader that was killed may hold the slot for a moment longer; that of a
+        broken connection until it notices (tcp_user_timeout, wal_sender_timeout)."""
+        began = time.monotonic()
         while True:
             try:
                 return self.connection.start(self.source.slot, self.source.publication)
             except PipelineHeld:
-                if time.monotonic() > deadline:
+                waited = time.monotonic() - began
+                if waited > _OURS_SECONDS_MAX or (waited > _HELD_SECONDS_MAX and not self._is_held_by_us()):
                     raise
             self._listen(_HELD_POLL_SECONDS)
+
+    def _is_held_by_us(self) -> bool:
+        """Whether the slot is held by the server process of our last connection."""
+        slot = read_slot(self.watch, self.source.slot)
+        return slot is not None and slot.active_pid is not None and slot.active_pid == self.backend
 
     def _settle(self) -> None:
         """After a pause: let the encoder finish what it has, forget the rest; it will be sent again."""
@@ -236,6 +246,7 @@ class Stream:
     def _tick(self, now: float) -> None:
         if self.cutter.is_due(now):
             self.cutter.close(wait=False)
+        self._record_position(now)
         if now >= self.next_status:
             self._send_status(now)
         if now >= self.next_report:
@@ -255,11 +266,15 @@ class Stream:
             failpoint("capture.after_confirm")
             self.control.send({"event": "confirmed", "lsn": str(self.progress.confirmed), "batch": self.progress.batch})
 
+    def _record_position(self, now: float) -> None:
+        # Not with keepalives alone: one that came too early may be the last that a source at rest sends.
+        if self.progress.wants_position(now, self.capture.position_seconds):
+            self.ring.encoder.send({"do": "position", "lsn": str(self.progress.position)})
+
     def _keepalive(self, data: bytes) -> None:
         wal_end, reply = parse_keepalive(data)
         self.progress.keepalive(wal_end, idle=not self.in_transaction and not self.cutter.has_committed)
-        if self.progress.wants_position(time.monotonic(), self.capture.position_seconds):
-            self.ring.encoder.send({"do": "position", "lsn": str(self.progress.position)})
+        self._record_position(time.monotonic())
         if reply:
             self._send_status(time.monotonic())
 

@@ -38,6 +38,7 @@ class Half:
         self.verdict: Mapping[str, Any] | None = None
         self.was_ready = False
         self.streaming = False
+        self.backend: int | None = None
         self.restart_at: float | None = None
         self._attempts = 0
         self._started = 0.0
@@ -57,7 +58,7 @@ class Half:
         reader_end, encoder_end = Channel.pair()
         self.children = [
             Child("encoder", self.settings, {"reader": reader_end}),
-            Child("reader", self.settings, {"encoder": encoder_end}),
+            Child("reader", self.settings, {"encoder": encoder_end}, {"backend": self.backend}),
         ]
         reader_end.close()
         encoder_end.close()

@@ -26,6 +26,7 @@ class Heard:
     applied: int = -1
     confirmed: LSN = _NOWHERE
     confirmed_batch: int = -1
+    level: LSN = _NOWHERE
     target: LSN | None = None
     tail_at_start: int | None = None
     retained_bytes: int | None = None
@@ -56,6 +57,8 @@ class Heard:
                 if message["commit_times_us"]:
                     self.last_commit_us = message["commit_times_us"][-1]
                 self._total(message)
+            case "level":
+                self.level = LSN.parse(message["lsn"])
             case "tables":
                 self._count(message)
             case "slot":

@@ -97,8 +97,10 @@ class Supervisor:
             case "claimed":
                 half.was_ready = True
                 self._tell("capture", "encoder", {"do": "go"})
+                if "capture" not in self.halves and self.until_lsn is not None:
+                    half.tell("apply", {"do": "ask"})
             case "streaming":
-                half.streaming = True
+                half.streaming, half.backend = True, message["backend"]
                 half.tell("reader", {"do": "ask", "on": self._has_goal})
             case "sealed":
                 if "apply" in self.halves:
@@ -155,7 +157,7 @@ class Supervisor:
                 return False
             return "apply" not in self.halves or heard.applied >= self.goal_batch
         if self.until_lsn is not None:
-            return heard.lsn >= self.until_lsn
+            return max(heard.lsn, heard.level) >= self.until_lsn
         return heard.tail_at_start is not None and heard.applied >= heard.tail_at_start
 
     # ------------------------------------------------------------------ the end
