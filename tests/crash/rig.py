@@ -22,8 +22,13 @@ GONE_SECONDS_MAX = 1.0
 _POLL_SECONDS = 0.01
 
 # Many small batches, idle positions and confirmations: every step of the protocol comes round within a second.
-_QUICK = {"RE_DMS_CAPTURE__POSITION_SECONDS": "0.1", "RE_DMS_CAPTURE__STATUS_SECONDS": "0.1"}
-_ARGUMENTS = ("--flush-seconds", "0.1", *INCLUDED)
+_QUICK = {
+    "RE_DMS_CAPTURE__FLUSH_SECONDS": "0.2",
+    "RE_DMS_CAPTURE__POSITION_SECONDS": "0.2",
+    "RE_DMS_CAPTURE__STATUS_SECONDS": "0.1",
+}
+# Retention runs every 16 batches: for those who wait for it, a batch a transaction or two.
+QUICKER = {"RE_DMS_CAPTURE__FLUSH_SECONDS": "0.05"}
 
 
 @dataclass
@@ -53,7 +58,7 @@ class Rig:
         """Start the command with these failpoints, each of which acts once, whichever process comes to it first."""
         return self.pipeline.start(
             command,
-            *(_ARGUMENTS if command != "apply" else ()),
+            *(INCLUDED if command != "apply" else ()),
             *arguments,
             environment={
                 MARK: self.mark,

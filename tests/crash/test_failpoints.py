@@ -6,9 +6,11 @@ where the step is taken often. A failpoint that is never hit fails.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pytest
 
-from crash.rig import Rig
+from crash.rig import QUICKER, Rig
 from crash.witness import Witness
 from crash.workload import Load
 from re_dms.failpoints import NAMES
@@ -56,12 +58,21 @@ def test_no_failpoint_is_left_out() -> None:
     assert sorted(name for group in _GROUPS.values() for name in group) == sorted(NAMES)
 
 
+def _pace(points: Iterable[str]) -> dict[str, str]:
+    return QUICKER if any(name.startswith("retention.") for name in points) else {}
+
+
+def _pause(points: Iterable[str]) -> float:
+    """No more batches than apply can load meanwhile."""
+    return 0.15 if _pace(points) else 0.05
+
+
 @pytest.mark.parametrize("group", _GROUPS)
 def test_a_process_killed_at_a_failpoint_is_started_again_and_nothing_is_lost(rig: Rig, group: str) -> None:
     points = _GROUPS[group]
     with Witness(rig.pipeline) as witness:
-        with Load(rig.pipeline.database, seed=1) as load:
-            running = rig.start(failpoints=[f"{name}:kill@{hit}" for name, hit in points.items()])
+        with Load(rig.pipeline.database, seed=1, pause_seconds=_pause(points)) as load:
+            running = rig.start(failpoints=[f"{name}:kill@{hit}" for name, hit in points.items()], environment=_pace(points))
             rig.wait_until_acted([*points], running)
             rig.kills += len(points)
         rig.end(running, load, witness)
@@ -73,9 +84,9 @@ def test_a_process_killed_at_a_failpoint_is_started_again_and_nothing_is_lost(ri
 def test_a_group_killed_at_a_failpoint_goes_on_when_started_again(rig: Rig, group: str) -> None:
     points = _GROUPS[group]
     with Witness(rig.pipeline) as witness:
-        with Load(rig.pipeline.database, seed=2) as load:
+        with Load(rig.pipeline.database, seed=2, pause_seconds=_pause(points)) as load:
             for name, hit in points.items():
-                running = rig.start(failpoints=[f"{name}:killgroup@{hit}"])
+                running = rig.start(failpoints=[f"{name}:killgroup@{hit}"], environment=_pace([name]))
                 rig.died_by_failpoint(name, running)
             running = rig.start()
         rig.end(running, load, witness)
@@ -91,8 +102,8 @@ def test_lost_requests_and_lost_replies_are_settled_by_reading(rig: Rig) -> None
         "apply.committed": 4,  # it did, its reply was lost
     }
     with Witness(rig.pipeline) as witness:
-        with Load(rig.pipeline.database, seed=3) as load:
-            running = rig.start(failpoints=[f"{name}:raise@{hit}" for name, hit in lost.items()])
+        with Load(rig.pipeline.database, seed=3, pause_seconds=_pause(NAMES)) as load:
+            running = rig.start(failpoints=[f"{name}:raise@{hit}" for name, hit in lost.items()], environment=QUICKER)
             rig.wait_until_hit(NAMES, running)
             rig.wait_until_acted([*lost], running)
         rig.end(running, load, witness)

@@ -22,7 +22,7 @@ from fix_pipeline import Pipeline
 
 _STEP_SECONDS = 0.03
 _SLOT_SECONDS = 0.15
-_WAREHOUSE_SECONDS = 0.3
+_WAREHOUSE_SECONDS = 0.4
 _SEEN_SECONDS_MAX = 60.0
 
 # Per loader: transactions seen, the greatest number among them, those whose rows are not all in both tables, those that
@@ -205,7 +205,10 @@ def known_lsn(journal: Path) -> int | None:
 
 
 def check_journal(pipeline: Pipeline) -> None:
-    """After the end: no gap, every batch goes on where the one before ended, its files are there, no later leftovers."""
+    """After the end: no gap, every batch goes on where the one before ended, its files are there, no later leftovers.
+
+    Temporary files of a dead writer are removed by whoever opens the journal next; they are not looked for.
+    """
     journal = pipeline.journal_path
     manifests = [json.loads(path.read_bytes()) for path in sorted(_entries(journal / "batches"))]
     numbers = [manifest["number"] for manifest in manifests]
@@ -218,7 +221,6 @@ def check_journal(pipeline: Pipeline) -> None:
             assert hashlib.sha256(data).hexdigest() == file["sha256"]
     beyond = [path.name for path in _entries(journal / "data") if int(path.name) > numbers[-1]]
     assert beyond == [], "files of writers that died, with numbers that no batch has"
-    assert _entries(journal / ".tmp") == [], "temporary files of writers that died"
 
 
 def _files(manifest: dict[str, Any]) -> list[dict[str, Any]]:
