@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 
+import duckdb
+
 from fix_pipeline import Pipeline
 from refusals.rig import assert_refused, stopped_words, until_applied
 
@@ -17,7 +19,7 @@ insert into t values (11, 'with plain', 'b', 'p'); update t set plain = 'q' wher
 alter table t add column constant int not null default 7;
 insert into t values (12, 'with constant', 'b', 'p', 8); update t set a = 'older row' where id = 2;
 alter table t alter constant set default 9; insert into t (id, a) values (13, 'later default');
-alter table t add column moment timestamptz default '2024-02-29 12:00:00+00', add column words text[] default '{a,NULL,""}';
+alter table t add column day date default '2024-02-29', add column raw bytea default '\\x00ff', add column words text[] default '{a,NULL,""}';
 alter table t drop column a;
 insert into t (id, plain) values (14, 'without a'); delete from t where id = 3;
 begin; insert into t (id) values (15); alter table t add column late text default 'x'; update t set late = 'y' where id in (4, 15); insert into t (id) values (16); commit;
@@ -42,14 +44,26 @@ def test_columns_that_come_and_go_are_followed(pipeline: Pipeline) -> None:
         for statement in statements:
             connection.execute(re.sub(r"\bt\b", "many", statement))
         until_applied(running, database)
-    pipeline.assert_equal("many")
+    assert_equal(pipeline, "many")
     running.signal(15)
     assert running.finish().code == 143
     with database.connect() as connection:
         for statement in statements:
             connection.execute(re.sub(r"\bt\b", "one", statement))
     pipeline.catch_up()
-    pipeline.assert_equal("one", "many")
+    assert_equal(pipeline, "one")
+    assert_equal(pipeline, "many")
+
+
+def assert_equal(pipeline: Pipeline, table: str) -> None:
+    """Every row and every column; arrays as the JSON that they are in the target."""
+    pipeline.assert_equal(f"(select id, plain, constant, day, raw, late, other from {table}) as rows")
+    columns = "select column_name from information_schema.columns where table_name = %s order by ordinal_position"
+    with duckdb.connect(str(pipeline.warehouse_path), read_only=True) as connection:
+        words = connection.execute(f"select id, words from public.{table} order by id").fetchall()
+        names = [row[0] for row in connection.execute(f"describe public.{table}").fetchall()]
+    assert words == pipeline.database.fetch(f"select id, array_to_json(words)::text from {table} order by id")
+    assert sorted(names) == sorted(name for (name,) in pipeline.database.fetch(columns, [table]))
 
 
 STOPPING = {
@@ -64,7 +78,7 @@ WORDS = {
     "volatile": "older rows",
     "column_renamed": "'a' was renamed to 'b'",
     "table_renamed": "renamed to public.with_another_name",
-    "type_changed": "changed its type from text to varchar",
+    "type_changed": "changed its type from text to character varying(40)",
     "key_changed": "its key changed",
     "added_again": "dropped and added again",
 }

@@ -70,7 +70,7 @@ def connect_failure(error: psycopg.Error, parameters: Mapping[str, Any]) -> ReDm
         )
     if _REFUSED.search(said):
         return SourceError(message, remedy="check host, database, role, password and pg_hba.conf")
-    return SourceUnavailable(message)
+    return SourceUnavailable(message, remedy="start the source, or correct host and port of its DSN")
 
 
 def place(parameters: Mapping[str, Any]) -> str:
