@@ -59,6 +59,27 @@ def test_a_transaction_larger_than_the_buffers_comes_again_whole_after_a_pause(p
     pipeline.assert_equal("t")
 
 
+def test_a_signal_while_the_stream_is_closed_for_the_encoder_ends_in_order(pipeline: Pipeline) -> None:
+    database = pipeline.database
+    database.execute("create table t (id int primary key, a text)")
+    running = pipeline.start(
+        "run", "--flush-mb", "1",
+        environment={"RE_DMS_FAILPOINTS": "capture.data_put:stop@2", "RE_DMS_CAPTURE__PAUSE_SECONDS_MAX": "0.5"},
+    )  # fmt: skip
+    running.wait_for("streaming")
+    encoder = running.children()["encoder"]
+    database.execute("insert into t select i, repeat('x', 500) from generate_series(1, 12000) i")
+    until(lambda: is_stopped(encoder))
+    running.wait_for("stream_closed", seconds=15)
+    running.signal(signal.SIGTERM)
+    running.wait_for("draining")
+    os.kill(encoder, signal.SIGCONT)
+    assert running.finish().code == 143
+    assert running.events("drain_ended_early") == []
+    pipeline.catch_up()
+    pipeline.assert_equal("t")
+
+
 def test_a_signal_before_the_stream_ends_capture_at_once(pipeline: Pipeline) -> None:
     """While a copy waits there is nothing to ship: what is durable stays, the rest is copied again."""
     database = pipeline.database

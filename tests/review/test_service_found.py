@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import select
 import signal
 import threading
 import time
@@ -26,7 +25,8 @@ from re_dms.pipeline.child import Child, Surroundings
 from re_dms.pipeline.cutter import Cutter
 from re_dms.pipeline.progress import Progress
 from re_dms.pipeline.ring import Ring
-from re_dms.service.halves import Half
+from re_dms.service.halves import Ended, Half
+from re_dms.service.supervisor import Supervisor
 from re_dms.settings import CaptureSettings, JournalSettings, Settings, SourceSettings, WarehouseSettings
 
 MIB = 1024 * 1024
@@ -94,10 +94,7 @@ class Encoder:
         self.held: list[int] = []
 
     def take(self) -> None:
-        while select.select([self.channel.socket], [], [], 0)[0] or self.channel.pending:
-            message = self.channel.receive(0)
-            if message is None:
-                return
+        while (message := self.channel.receive(0)) is not None:
             for descriptor in self.channel.descriptors:
                 os.close(descriptor)
             self.channel.descriptors.clear()
@@ -196,3 +193,36 @@ def test_on_a_full_disk_apply_starts_and_makes_room(tmp_path: Path, pair: Pair) 
     apply.run()
     assert apply.number == 2
     assert store.list("data/") == []
+
+
+def supervisor(directory: Path, control: Channel) -> Supervisor:
+    """A supervisor whose encoder is the other end of `control`."""
+    made = Supervisor(settings(directory), frozenset(("apply", "capture")), until_caught_up=False, until_lsn=None)
+    made.halves["capture"].children = [SimpleNamespace(role="encoder", control=control)]  # type: ignore[list-item]
+    return made
+
+
+def test_an_apply_that_starts_again_and_again_does_not_fill_the_encoders_line(tmp_path: Path, pair: Pair) -> None:
+    """The encoder waits for one `go` only; a full warehouse makes apply claim anew every half minute."""
+    watched = supervisor(tmp_path, pair[0])
+    claimed = {"event": "claimed", "epoch": 1, "number": 0, "tail": 0}
+
+    def claim() -> None:
+        for _ in range(5_000):
+            watched._event(watched.halves["apply"], dict(claimed))
+
+    thread = threading.Thread(target=claim, daemon=True)
+    thread.start()
+    thread.join(20)
+    assert not thread.is_alive()
+    assert pair[1].receive(0) == {"do": "go"}
+
+
+def test_a_child_that_cannot_even_start_is_not_started_for_ever(tmp_path: Path, pair: Pair) -> None:
+    watched = supervisor(tmp_path, pair[0])
+    half = watched.halves["apply"]
+    watched._ended(half, Ended(verdict=None, signal=9, role="apply"))
+    assert (watched.exit_code, half.restart_at is None) == (None, False)
+    watched._ended(half, Ended(verdict=None, signal=None, role="apply"))
+    assert watched.exit_code == 1
+    assert watched.failure is not None

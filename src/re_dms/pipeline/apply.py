@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import structlog
 
-from re_dms.errors import ChangesMissing, ConfigurationError, JournalUnavailable
+from re_dms.errors import ChangesMissing, ConfigurationError, JournalUnavailable, PipelineHeld
 from re_dms.failpoints import failpoint
 from re_dms.journal.journal import Journal
 from re_dms.journal.retention import prune
@@ -54,7 +54,7 @@ class Apply:
             while True:
                 lease.beat()
                 known = self.journal.known_lsn() if self.asked else None  # before we look whether a batch waits
-                manifest = self.journal.manifest(self.number + 1)
+                manifest = self._next()
                 if manifest is not None and not self._out_of_time():
                     self._load(manifest)
                     self._listen(0)
@@ -101,6 +101,19 @@ class Apply:
             if expected != there:
                 self.journal.manifest(expected)  # raises, unless it has come since
                 return
+
+    def _next(self) -> Manifest | None:
+        """The next batch. One that is missing may have been applied and pruned by an apply that took over from us."""
+        try:
+            return self.journal.manifest(self.number + 1)
+        except ChangesMissing:
+            watermark = self.warehouse.watermark(self.root.journal_id)
+            if watermark is not None and watermark.batch > self.number:
+                raise PipelineHeld(
+                    f"another apply took over: the warehouse has batch {watermark.batch}, this one stood at {self.number}",
+                    remedy="run one apply a journal; this one has stopped",
+                ) from None
+            raise
 
     def _load(self, manifest: Manifest) -> None:
         failpoint("apply.found")

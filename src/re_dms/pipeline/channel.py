@@ -38,13 +38,8 @@ class Channel:
         return cls(socket.socket(fileno=descriptor))
 
     def fileno(self) -> int:
-        """For select. A message may already be waiting in memory: see `pending`."""
+        """For select. A message may already be waiting in memory: `receive(0)` until it gives None."""
         return self.socket.fileno()
-
-    @property
-    def pending(self) -> bool:
-        """Whether a whole message has been read already and waits for `receive`."""
-        return self._size() is not None
 
     @property
     def has_room(self) -> bool:

@@ -78,7 +78,7 @@ class Encoder:
     def _plan(self) -> Plan:
         identity = identify_source(self.source)
         self.sql = connect(self.source, purpose="catalog")
-        root, _ = identify_journal(self.journal, self.source, self.settings.name, identity)
+        root = identify_journal(self.journal, self.source, self.settings.name, identity)
         self.control.send({"event": "root", "journal": root.journal_id})
         # The warehouse is asked first whether it takes this journal: a refusal leaves the source untouched.
         self.control.receive(None)

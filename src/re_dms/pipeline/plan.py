@@ -46,9 +46,7 @@ class Plan:
     position_at_start: LSN
 
 
-def identify_journal(
-    journal: Journal, source: SourceSettings, pipeline: str, identity: SourceIdentity
-) -> tuple[Root, bool]:
+def identify_journal(journal: Journal, source: SourceSettings, pipeline: str, identity: SourceIdentity) -> Root:
     """The journal's root: made when there is none. Raises ChangesMissing when it belongs to another source."""
     mine = Root(
         journal_id=uuid.uuid4().hex,
@@ -76,7 +74,7 @@ def identify_journal(
                 " another server, or a restored or promoted one",
                 remedy=RESET,
             )
-    return root, root.journal_id == mine.journal_id
+    return root
 
 
 def plan_capture(
@@ -96,6 +94,7 @@ def plan_capture(
             f"publication {source.publication!r} has gone; what was written meanwhile cannot be read", remedy=RESET
         )
     state = journal.read_registry(tail.registry).tables if tail is not None else {}
+    _refuse_behind_copies(sql, state)
     wanted = {table.oid for table in (*publication.tables, *publication.to_add)}
     gone = tuple(oid for oid in state if oid not in wanted)
     if gone and not forget:
@@ -148,6 +147,18 @@ def _refuse_other_history(
         raise ChangesMissing(
             f"slot {source.slot!r} is confirmed up to {slot.confirmed_flush_lsn}, beyond {known} that the journal"
             " knows: it was advanced or made again",
+            remedy=RESET,
+        )
+
+
+def _refuse_behind_copies(sql: psycopg.Connection, state: dict[int, TableState]) -> None:
+    """A copy may be newer than all that was streamed: the server must not be behind it either."""
+    position = current_position(sql)
+    newest = max((table.copied_at for table in state.values() if table.copied_at is not None), default=LSN(0))
+    if position < newest:
+        raise ChangesMissing(
+            f"the source is at {position}, behind {newest}, of which the journal has a copy: it was put back to an"
+            " earlier state",
             remedy=RESET,
         )
 

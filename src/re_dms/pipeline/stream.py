@@ -15,17 +15,16 @@ from typing import Any, Final
 import psycopg
 import structlog
 
-from re_dms.errors import PipelineHeld, SourceError, SourceUnavailable
+from re_dms.errors import PipelineHeld
 from re_dms.failpoints import failpoint
 from re_dms.lsn import LSN
 from re_dms.pipeline.child import Surroundings
 from re_dms.pipeline.cutter import Cutter
 from re_dms.pipeline.progress import Progress
 from re_dms.pipeline.ring import Ring
+from re_dms.pipeline.watch import Watch
 from re_dms.settings import SourceSettings
-from re_dms.source.connection import connect
 from re_dms.source.replication import ReplicationConnection, parse_keepalive
-from re_dms.source.slot import current_position, read_slot
 
 log = structlog.get_logger()
 
@@ -85,8 +84,8 @@ class Stream:
 
     def run(self) -> None:
         """Stream until drained. Raises what the classifier knows."""
-        self.watch = connect(self.source, purpose="watch")
-        self.coalesce = not self.watch.info.host.startswith("/")
+        self.watch = Watch(self.source)
+        self.coalesce = not self.watch.over_socket
         try:
             while True:
                 self._open()
@@ -119,14 +118,11 @@ class Stream:
                 return self.connection.start(self.source.slot, self.source.publication)
             except PipelineHeld:
                 waited = time.monotonic() - began
-                if waited > _OURS_SECONDS_MAX or (waited > _HELD_SECONDS_MAX and not self._is_held_by_us()):
+                if waited > _OURS_SECONDS_MAX or (
+                    waited > _HELD_SECONDS_MAX and self.watch.holder() not in (None, self.backend)
+                ):
                     raise
             self._listen(_HELD_POLL_SECONDS)
-
-    def _is_held_by_us(self) -> bool:
-        """Whether the slot is held by the server process of our last connection."""
-        slot = read_slot(self.watch, self.source.slot)
-        return slot is not None and slot.active_pid is not None and slot.active_pid == self.backend
 
     def _settle(self) -> None:
         """After a pause: let the encoder finish what it has, forget the rest; it will be sent again."""
@@ -251,7 +247,9 @@ class Stream:
             self._send_status(now)
         if now >= self.next_report:
             self.next_report = now + _SLOT_REPORT_SECONDS
-            self._report_slot()
+            report = self.watch.report(self.progress.confirmable)
+            if report is not None:
+                self.control.send(report)
 
     def _send_status(self, now: float) -> None:
         self.next_status = now + self.capture.status_seconds
@@ -281,7 +279,7 @@ class Stream:
     def _listen(self, timeout_seconds: float) -> None:
         """Take what the encoder and the supervisor say."""
         self._hear_encoder(timeout_seconds)
-        self._look_at_source()
+        self.watch.look()
         order = self.control.receive(0)
         if order is not None and order["do"] == "drain":
             self._drain()
@@ -312,28 +310,4 @@ class Stream:
     def _hear_until(self, is_there: Callable[[], bool]) -> None:
         while not is_there():
             self._hear_encoder(_DRAIN_POLL_SECONDS)
-            self._look_at_source()
-
-    def _look_at_source(self) -> None:
-        """The ordinary session ends first when the source shuts down; then nothing of ours may delay it."""
-        if not select.select([self.watch], [], [], 0)[0]:
-            return
-        try:
-            self.watch.execute("select 1")
-        except psycopg.Error as error:
-            raise SourceUnavailable("the source is shutting down or closed our session") from error
-
-    def _report_slot(self) -> None:
-        try:
-            slot, position = read_slot(self.watch, self.source.slot), current_position(self.watch)
-        except (psycopg.Error, SourceError) as error:
-            raise SourceUnavailable("the source closed our session") from error
-        if slot is not None:
-            self.control.send(
-                {
-                    "event": "slot",
-                    "retained_bytes": slot.retained_bytes,
-                    "lag_bytes": max(0, position - self.progress.confirmable),
-                    "wal_status": slot.wal_status,
-                }
-            )
+            self.watch.look()

@@ -19,7 +19,7 @@ from typing import Any, Final
 import click
 import structlog
 
-from re_dms.errors import ReDmsError
+from re_dms.errors import InvariantError, ReDmsError
 from re_dms.lsn import LSN
 from re_dms.observe.log import is_human
 from re_dms.service.halves import Ended, Half
@@ -96,21 +96,24 @@ class Supervisor:
                 half.was_ready = True
             case "claimed":
                 half.was_ready = True
-                self._tell("capture", "encoder", {"do": "go"})
+                self._hint("capture", "encoder", {"do": "go"})  # one that plans no more leaves it unread
                 if "capture" not in self.halves and self.until_lsn is not None:
                     half.tell("apply", {"do": "ask"})
             case "streaming":
                 half.streaming, half.backend = True, message["backend"]
                 half.tell("reader", {"do": "ask", "on": self._has_goal})
             case "sealed":
-                if "apply" in self.halves:
-                    self.halves["apply"].hint("apply", {"do": "look"})
+                self._hint("apply", "apply", {"do": "look"})
         fields = {name: value for name, value in message.items() if name not in ("event", "tables")}
         log.debug(message["event"], half=half.name, **fields)
 
     def _tell(self, name: str, role: str, message: dict[str, Any]) -> None:
         if name in self.halves:
             self.halves[name].tell(role, message)
+
+    def _hint(self, name: str, role: str, message: dict[str, Any]) -> None:
+        if name in self.halves:
+            self.halves[name].hint(role, message)
 
     def _ended(self, half: Half, ended: Ended) -> None:
         """Retry or stop: the classifier has decided; a process that a signal ended is started again."""
@@ -122,6 +125,15 @@ class Supervisor:
             self.exit_code = int(verdict["exit_code"])
             return
         if self.draining_since is not None:
+            return
+        if verdict is None and ended.signal is None and not half.was_ready:
+            # It cannot even start here: trying again would hide that for ever.
+            self.failure = {
+                "kind": "InvariantError",
+                "message": f"the {ended.role} ended without a word before it had begun",
+                "remedy": "see what it wrote on standard error",
+            }
+            self.exit_code = InvariantError.exit_code
             return
         seconds = half.back_off()
         log.warning(
