@@ -95,6 +95,7 @@ class Journal:
                 failpoint("capture.before_manifest")  # an error here is a put that never arrived,
                 self.store.create(key, data)
                 failpoint("capture.after_manifest")  # and here one whose reply was lost
+                self._require_newest(manifest.number)
                 return
             except ObjectExists as error:
                 unclear = error
@@ -105,8 +106,16 @@ class Journal:
             except ObjectMissing:
                 continue  # the put never arrived, or it clashed with one that did not either
             self._judge(manifest, data, found)
+            self._require_newest(manifest.number)
             return
         raise JournalUnavailable(f"{key} could not be put into {self.store.url}") from unclear
+
+    def _require_newest(self, number: int) -> None:
+        """A number below others was applied and pruned: another capture has gone on, and this batch will not be read."""
+        if self.numbers()[-1] > number:
+            raise PipelineHeld(
+                f"another capture has gone on beyond batch {number}", remedy="run one capture a journal; this one has stopped"
+            )
 
     def _judge(self, manifest: Manifest, data: bytes, found: bytes) -> None:
         """Return when `found` is the manifest that we wrote; raise otherwise."""

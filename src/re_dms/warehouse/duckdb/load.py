@@ -43,6 +43,12 @@ def load_batch(
             f"batches {done + 1} to {manifest.number - 1} are missing between the warehouse and batch {manifest.number}",
             remedy="run `re-dms reset`: everything is copied again",
         )
+    if watermark is not None and watermark.lsn != manifest.start:
+        raise ChangesMissing(
+            f"batch {manifest.number} begins at {manifest.start}, the warehouse stands at {watermark.lsn}: the journal"
+            " has batches of two histories",
+            remedy="run `re-dms reset`: everything is copied again",
+        )
     merge = Merge(connection, state, manifest, journal_id, fetch)
     merge.tables()
     state.set_watermark(manifest, journal_id, pipeline)
