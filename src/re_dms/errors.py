@@ -126,8 +126,8 @@ class Verdict:
 def classify(error: BaseException) -> Verdict:
     """Retry or stop, with which exit code, and what to tell the operator. Stop is the default.
 
-    Unknown exceptions are our own bug: exit 1. A full disk is told as such and retried: the journal cannot grow,
-    nothing is confirmed, nothing is lost.
+    Unknown exceptions are our own bug: exit 1. Those of psycopg, of DuckDB and of the journal's disk have become ours
+    where they were raised: a full disk is JournalUnavailable or WarehouseUnavailable, and retried.
     """
     if isinstance(error, ReDmsError):
         return Verdict(
