@@ -72,7 +72,9 @@ def test_a_process_killed_at_a_failpoint_is_started_again_and_nothing_is_lost(ri
     points = _GROUPS[group]
     with Witness(rig.pipeline) as witness:
         with Load(rig.pipeline.database, seed=1, pause_seconds=_pause(points)) as load:
-            running = rig.start(failpoints=[f"{name}:kill@{hit}" for name, hit in points.items()], environment=_pace(points))
+            running = rig.start(
+                failpoints=[f"{name}:kill@{hit}" for name, hit in points.items()], environment=_pace(points)
+            )
             rig.wait_until_acted([*points], running)
             rig.kills += len(points)
         rig.end(running, load, witness)

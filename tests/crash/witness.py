@@ -10,6 +10,7 @@ import json
 import threading
 import time
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -213,7 +214,7 @@ def check_journal(pipeline: Pipeline) -> None:
     manifests = [json.loads(path.read_bytes()) for path in sorted(_entries(journal / "batches"))]
     numbers = [manifest["number"] for manifest in manifests]
     assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
-    for before, after in zip(manifests, manifests[1:], strict=False):
+    for before, after in pairwise(manifests):
         assert after["start"] == before["end"]
     for manifest in manifests:
         for file in _files(manifest):
