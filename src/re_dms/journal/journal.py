@@ -114,7 +114,8 @@ class Journal:
         """A number below others was applied and pruned: another capture has gone on, and this batch will not be read."""
         if self.numbers()[-1] > number:
             raise PipelineHeld(
-                f"another capture has gone on beyond batch {number}", remedy="run one capture a journal; this one has stopped"
+                f"another capture has gone on beyond batch {number}",
+                remedy="run one capture a journal; this one has stopped",
             )
 
     def _judge(self, manifest: Manifest, data: bytes, found: bytes) -> None:

@@ -18,7 +18,7 @@ from pydantic import TypeAdapter
 from re_dms.decode.copy import decode_copy
 from re_dms.decode.frames import Frames
 from re_dms.decode.pgoutput import PgOutputDecoder
-from re_dms.errors import ConfigurationError, InvariantError
+from re_dms.errors import ConfigurationError, InvariantError, JournalUnavailable
 from re_dms.failpoints import failpoint
 from re_dms.journal.journal import Journal
 from re_dms.journal.store import open_store
@@ -39,6 +39,12 @@ from re_dms.source.publication import PublishedTable
 from re_dms.source.relations import relation_from_catalog
 
 log = structlog.get_logger()
+
+
+class JournalMoved(JournalUnavailable):
+    """The journal's tail is not the one that was planned from: plan again."""
+
+
 _RELATION: Final = TypeAdapter(Relation)
 
 
@@ -208,12 +214,22 @@ class Encoder:
                     self._part(decoder, message)
                 case "position":
                     self._position(LSN.parse(message["lsn"]))
+                case "held":
+                    self._look_again()
                 case "abort":
                     decoder = self._abort()
                     # What was shipped before is sealed, and told: the reader may open the stream again.
                     self.reader.send({"aborted": True})
                 case other:
                     raise InvariantError(f"the encoder knows no message {other!r}")
+
+    def _look_again(self) -> None:
+        """The reader holds the slot: whatever another capture wrote before is in the journal now (protocol line 5)."""
+        newest = max(self.journal.numbers(), default=0)
+        if newest != self.number:
+            raise JournalMoved(f"another capture wrote batch {newest}; starting again from there")
+        self.durable = max(self.durable, self.journal.known_lsn() or LSN(0))
+        self.reader.send({"known": str(self.durable)})
 
     def _abort(self) -> PgOutputDecoder:
         """Forget the open batch: its transaction is sent again. Returns the decoder of the new stream."""

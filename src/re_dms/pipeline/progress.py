@@ -49,6 +49,10 @@ class Progress:
         """Whether every batch that was shipped is in the journal."""
         return self.durable >= self._shipped and not self._open_parts
 
+    def journal_knows(self, lsn: LSN) -> None:
+        """The journal was read again while we hold the slot."""
+        self.durable = max(self.durable, lsn)
+
     def slot_is_at(self, at: LSN) -> None:
         """A stream was opened at the slot's confirmed position: will it send the tail's last transaction again?"""
         if at > self.durable:

@@ -73,7 +73,7 @@ class Stream:
         self.progress = Progress(order)
         self.in_transaction = False
         self.skipping = False
-        self.aborted = False
+        self.aborted = self.known_again = False
         self.xid = 0
         self.backend: int | None = surroundings.options.get("backend")
         self.cutter = Cutter(ring, self.progress, self.capture, self._wait_until)
@@ -103,6 +103,7 @@ class Stream:
     def _open(self) -> None:
         self.connection = ReplicationConnection.open(self.source)
         at = self._take_slot()
+        self._ask_what_is_known()
         self.progress.slot_is_at(at)
         self.backend = self.connection.connection.info.backend_pid
         self.control.send({"event": "streaming", "lsn": str(at), "backend": self.backend})
@@ -115,13 +116,24 @@ class Stream:
         began = time.monotonic()
         while True:
             try:
-                return self.connection.start(self.source.slot, self.source.publication)
+                at = self.connection.start(self.source.slot, self.source.publication)
+                if at == self.watch.confirmed():
+                    return at
+                self.connection.close()  # it was moved before we held it: begin again from where it is now
+                self.connection = ReplicationConnection.open(self.source)
             except PipelineHeld:
                 waited = time.monotonic() - began
                 if waited > _OURS_SECONDS_MAX or (
                     waited > _HELD_SECONDS_MAX and self.watch.holder() not in (None, self.backend)
                 ):
                     raise
+            self._listen(_HELD_POLL_SECONDS)
+
+    def _ask_what_is_known(self) -> None:
+        """With the slot held nobody else extends the journal: the slot is compared with what it knows now."""
+        self.known_again = False
+        self.ring.encoder.send({"do": "held"})
+        while not self.known_again:
             self._listen(_HELD_POLL_SECONDS)
 
     def _settle(self) -> None:
@@ -292,6 +304,9 @@ class Stream:
         for message in self.inbox:
             if "aborted" in message:
                 self.aborted = True
+            elif "known" in message:
+                self.known_again = True
+                self.progress.journal_knows(LSN.parse(message["known"]))
             elif self.progress.is_durable(message):
                 self.next_status = 0.0
         self.inbox.clear()

@@ -42,6 +42,11 @@ class Watch:
         except psycopg.Error as error:
             raise SourceUnavailable("the source is shutting down or closed our session") from error
 
+    def confirmed(self) -> LSN | None:
+        """The slot's confirmed position."""
+        slot, _ = self._read()
+        return None if slot is None else slot.confirmed_flush_lsn
+
     def holder(self) -> int | None:
         """The server process that reads the slot; None when there is none."""
         slot, _ = self._read()
