@@ -6,12 +6,11 @@ The compare-and-set on two cursors of one process is in tests/warehouse/test_fau
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 from pathlib import Path
 
 from fix_pipeline import Pipeline
-from refusals.rig import assert_refused, branch, manifests, standing, until, until_applied
+from refusals.rig import assert_refused, manifests, standing, until, until_applied
 
 
 def test_of_two_runs_the_first_goes_on(pipeline: Pipeline) -> None:
@@ -75,20 +74,6 @@ def test_a_batch_number_has_one_writer(pipeline: Pipeline) -> None:
     assert last.read_bytes() == content
     pipeline.catch_up()
     pipeline.assert_equal("t")
-
-
-def test_a_capture_of_the_slot_from_another_journal_is_found_out(pipeline: Pipeline) -> None:
-    """While the pipeline is at rest nobody can tell; the pipeline itself does, before it loses a row."""
-    database = pipeline.database
-    database.execute("create table t (id int primary key, a text); insert into t values (1, 'copied')")
-    pipeline.catch_up()
-    thief = branch(pipeline, "thief")
-    shutil.rmtree(thief.journal_path)
-    database.execute("insert into t values (2, 'stolen')")
-    assert thief.run("capture", "--until-caught-up").code == 0
-    before = standing(pipeline)
-    assert_refused(pipeline.run("run", "--until-caught-up"), 6, "advanced or made again", remedy="reset")
-    assert standing(pipeline) == before
 
 
 def state_of(pid: int) -> str:
