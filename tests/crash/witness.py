@@ -9,6 +9,7 @@ import hashlib
 import json
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -88,29 +89,26 @@ class Witness:
 
     def wait_for(self, load: Load) -> None:
         """Wait until every committed transaction of the load was seen in the warehouse."""
-        deadline = time.monotonic() + _SEEN_SECONDS_MAX
-        while self.seen != load.committed:
-            if time.monotonic() > deadline or self._failure is not None:
-                raise AssertionError(
-                    f"committed {load.committed}, arrived {self.seen} ({self._failure}):\n{tail(self.pipeline.started[-1].log)}"
-                )
-            time.sleep(_STEP_SECONDS)
+        self._wait_until(
+            lambda: self.seen == load.committed, lambda: f"committed {load.committed}, arrived {self.seen}"
+        )
 
     def wait_for_progress(self) -> None:
         """Wait until a transaction has arrived that was not there before."""
         before = list(self.seen)
-        deadline = time.monotonic() + _SEEN_SECONDS_MAX
-        while self.seen == before:
-            if time.monotonic() > deadline or self._failure is not None:
-                raise AssertionError(f"nothing arrives ({self._failure}):\n{tail(self.pipeline.started[-1].log)}")
-            time.sleep(_STEP_SECONDS)
+        self._wait_until(lambda: self.seen != before, lambda: "nothing arrives")
 
     def wait_for_manifest(self, number: int) -> None:
         """Wait until this batch exists."""
+        self._wait_until(lambda: number in self._manifests, lambda: f"no batch {number}")
+
+    def _wait_until(self, is_so: Callable[[], bool], what: Callable[[], str]) -> None:
         deadline = time.monotonic() + _SEEN_SECONDS_MAX
-        while number not in self._manifests:
-            if time.monotonic() > deadline or self._failure is not None:
-                raise AssertionError(f"no batch {number} ({self._failure}):\n{tail(self.pipeline.started[-1].log)}")
+        while not is_so():
+            running = self.pipeline.started[-1]
+            ended = self._failure is not None or all(each.process.poll() is not None for each in self.pipeline.started)
+            if ended or time.monotonic() > deadline:
+                raise AssertionError(f"{what()} (exit {running.process.poll()}; {self._failure}):\n{tail(running.log)}")
             time.sleep(_STEP_SECONDS)
 
     def _run(self) -> None:
