@@ -294,14 +294,14 @@ class TestReset:
         words = [word for word in pipeline.words if word not in ("--source", pipeline.settings.source.dsn)]
         assert invoke(["reset", *words, "--table", "public.orders", "--yes"]) == 0
         assert "public.orders: 3 rows" in capsys.readouterr().out
-        assert pipeline.journal.copy_requests() == [pipeline.oid]
+        assert list(pipeline.journal.copy_requests()) == [pipeline.oid]
         status = collect(pipeline.settings)
         assert (status.tables[0].awaiting_copy, status.consistency) == (True, "copying: 1 table")
         assert slots(database) == [(pipeline.settings.name,)]
 
     def test_a_table_that_is_not_carried_is_refused(self, pipeline):
         assert invoke(["reset", *pipeline.words, "--table", "public.nothing", "--yes"]) == 2
-        assert pipeline.journal.copy_requests() == []
+        assert pipeline.journal.copy_requests() == {}
 
 
 class TestDrop:

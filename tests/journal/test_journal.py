@@ -1,5 +1,6 @@
 """The journal's rules, and every refusal that they make."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -78,12 +79,13 @@ def test_objects_have_the_names_that_the_format_says(journal: Journal, writer: W
     writer.commit(1)
     journal.record_position(LSN.parse("16/B374D848"))
     journal.request_copy(16400)
-    assert journal.store.list("") == [
+    *others, request = journal.store.list("")
+    assert re.fullmatch(r"requests/copy-16400-[0-9a-f]{12}\.json", request)
+    assert others == [
         "batches/000000000001.json",
         "data/000000000001/w1-16400-0.csv.zst",
         "positions/00000016B374D848.json",
         "registry/000000000001-w1.json",
-        "requests/copy-16400.json",
     ]
 
 
@@ -339,10 +341,12 @@ def test_the_applied_mirror_is_overwritten(journal: Journal) -> None:
 def test_copy_requests_are_kept_until_they_are_cleared(journal: Journal) -> None:
     for oid in (20000, 3, 20000):
         journal.request_copy(oid)
-    assert journal.copy_requests() == [3, 20000]
-    journal.clear_copy_request(3)
-    journal.clear_copy_request(3)
-    assert journal.copy_requests() == [20000]
+    first = journal.copy_requests()
+    assert {oid: len(keys) for oid, keys in first.items()} == {3: 1, 20000: 2}
+    journal.request_copy(3)  # while the first is being served
+    for _ in range(2):
+        journal.clear_copy_requests(first[3])
+    assert {oid: len(keys) for oid, keys in journal.copy_requests().items()} == {3: 1, 20000: 2}
 
 
 # --- Damage

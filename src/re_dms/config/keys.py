@@ -153,7 +153,8 @@ class CaptureSection(_Section):
         _CAPTURE.flush_seconds, description="Age of its first change at which a batch closes."
     )
     flush_mb: Annotated[_Whole, Field(ge=1, le=1024), Option("--flush-mb", "MB")] = Field(
-        _CAPTURE.flush_mb, description="Size at which a batch closes: MiB received from the source, 1 to 1024."
+        _CAPTURE.flush_mb,
+        description="Size at which a batch closes: MiB received from the source, 1 to 1024; above 64 counts as 64 yet.",
     )
     flush_rows: Annotated[_Whole, Field(ge=1, le=1_000_000_000), Option("--flush-rows", "ROWS")] = Field(
         _CAPTURE.flush_rows, description="Number of changes at which a batch closes."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import secrets
 import shutil
 import tempfile
 import weakref
@@ -211,7 +212,7 @@ class Journal:
 
     def known_lsn(self) -> LSN | None:
         """The greatest position that the journal accounts for: the tail's end or the newest position."""
-        tail, newest = self.tail(), self.newest_position()
+        newest, tail = self.newest_position(), self.tail()  # a tail that comes in between counts
         if tail is None:
             return newest
         return tail.end if newest is None else max(tail.end, newest)
@@ -234,17 +235,21 @@ class Journal:
         return self._read_optional(keys.APPLIED, Applied)
 
     def request_copy(self, oid: int) -> None:
-        """Ask capture to copy this table again. Safe to repeat."""
-        self._create_same(keys.request_key(oid), to_json(CopyRequest(oid=oid)))
+        """Ask capture to copy this table again. Every call is a request of its own: one that comes while an earlier
+        one is being served is not cleared with it."""
+        self.store.create(keys.request_key(oid, secrets.token_hex(6)), to_json(CopyRequest(oid=oid)))
 
-    def copy_requests(self) -> list[int]:
-        """OIDs of the tables that were asked for, ascending."""
-        found = (keys.requested_oid(key) for key in self.store.list(keys.REQUESTS))
-        return sorted(oid for oid in found if oid is not None)
+    def copy_requests(self) -> dict[int, list[str]]:
+        """By OID of the tables that were asked for, the keys of the requests."""
+        found: dict[int, list[str]] = {}
+        for key in self.store.list(keys.REQUESTS):
+            if (oid := keys.requested_oid(key)) is not None:
+                found.setdefault(oid, []).append(key)
+        return found
 
-    def clear_copy_request(self, oid: int) -> None:
-        """The request was served. Safe to repeat."""
-        self.store.delete([keys.request_key(oid)])
+    def clear_copy_requests(self, requests: Sequence[str]) -> None:
+        """These requests (by key) were served. Safe to repeat."""
+        self.store.delete(requests)
 
     def destroy(self) -> None:
         """Remove everything, the root last: what is left after a crash still names its owner. Safe to repeat."""

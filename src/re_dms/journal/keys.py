@@ -18,7 +18,7 @@ REQUESTS: Final = "requests/"
 
 _NUMBERED: Final = re.compile(r"(?:batches/(\d{12})\.json|data/(\d{12})/.+|registry/(\d{12})-.+\.json)")
 _POSITION: Final = re.compile(r"positions/([0-9A-F]{16})\.json")
-_REQUEST: Final = re.compile(r"requests/copy-(\d+)\.json")
+_REQUEST: Final = re.compile(r"requests/copy-(\d+)-[0-9a-f]+\.json")
 
 
 def manifest_key(number: int) -> str:
@@ -46,9 +46,9 @@ def position_key(position: LSN) -> str:
     return f"{POSITIONS}{position.hex16}.json"
 
 
-def request_key(oid: int) -> str:
-    """requests/copy-<oid>.json"""
-    return f"{REQUESTS}copy-{oid}.json"
+def request_key(oid: int, request: str) -> str:
+    """requests/copy-<oid>-<request>.json; `request` is random and hexadecimal"""
+    return f"{REQUESTS}copy-{oid}-{request}.json"
 
 
 def number_of(key: str) -> int | None:

@@ -46,13 +46,12 @@ class Apply:
 
     def run(self) -> None:
         """Claim the pipeline, then load until told to drain."""
-        with self.warehouse.hold() as lease:
+        with self.warehouse.hold():
             root = self._wait_for_root()
             if root is None:
                 return
             self._claim(root)
             while True:
-                lease.beat()
                 known = self.journal.known_lsn() if self.asked else None  # before we look whether a batch waits
                 manifest = self._next()
                 if manifest is not None and not self._out_of_time():
@@ -78,10 +77,9 @@ class Apply:
         self.root = root
         fresh = self.journal.is_fresh()
         mine = WarehouseName(warehouse_id=self.warehouse.identity(), url=self.url)
+        self._require_this_warehouse(self.journal.warehouse() or mine, mine)
         self.epoch = self.warehouse.claim(root, not fresh, self.owner)
-        recorded = self.journal.name_warehouse(mine)
-        if recorded.warehouse_id != mine.warehouse_id:
-            raise ChangesMissing(f"the journal feeds another warehouse ({recorded.url}), not this one", remedy=RESET)
+        self._require_this_warehouse(self.journal.name_warehouse(mine), mine)
         watermark = self.warehouse.watermark(root.journal_id)
         tail = self.journal.tail()
         self.number = 0 if watermark is None else watermark.batch
@@ -93,6 +91,11 @@ class Apply:
             )
         self._require_no_gap()
         self.control.send({"event": "claimed", "epoch": self.epoch, "number": self.number, "tail": last})
+
+    @staticmethod
+    def _require_this_warehouse(recorded: WarehouseName, mine: WarehouseName) -> None:
+        if recorded.warehouse_id != mine.warehouse_id:
+            raise ChangesMissing(f"the journal feeds another warehouse ({recorded.url}), not this one", remedy=RESET)
 
     def _require_no_gap(self) -> None:
         """Every batch that waits is there; otherwise nothing is begun, and capture is not let go."""

@@ -76,7 +76,7 @@ class Encoder:
         self.relations = Relations(self.sql, self.source, self.settings.name, plan.tables)
         self.control.send({"event": "planned", "position": str(plan.position_at_start), "batch": plan.number})
         if plan.to_copy:
-            self._copy(plan.to_copy)
+            self._copy(plan.to_copy, plan.requests)
         if self.dropped:
             self._seal("copy", self.end)  # what is forgotten stays forgotten though nothing changes
         self._stream(plan)
@@ -161,7 +161,7 @@ class Encoder:
 
     # ------------------------------------------------------------------ copies
 
-    def _copy(self, tables: tuple[PublishedTable, ...]) -> None:
+    def _copy(self, tables: tuple[PublishedTable, ...], requests: dict[int, list[str]]) -> None:
         """Copy tables under one temporary snapshot, small ones together in a batch (protocol line 16)."""
         self.reader.send({"do": "snapshot"})
         taken = self._next()
@@ -195,8 +195,7 @@ class Encoder:
             copied.append(table.oid)
             if batch.bytes >= self.settings.capture.flush_bytes or number + 1 == len(tables):
                 self._seal("copy", self.end)
-                for oid in copied:
-                    self.journal.clear_copy_request(oid)
+                self.journal.clear_copy_requests([key for oid in copied for key in requests.get(oid, ())])
                 copied = []
 
     # ------------------------------------------------------------------ the stream

@@ -31,8 +31,8 @@ RESET = "run `re-dms reset` to copy the tables again"
 class Plan:
     """What capture starts from. `number` and `end` are the journal's tail (0 and the slot's start when there is none).
 
-    `to_copy` are published tables whose rows are not in the journal yet, or that an operator asked for; `dropped` are
-    tables that the pipeline no longer carries.
+    `to_copy` are published tables whose rows are not in the journal yet, or that an operator asked for (`requests`:
+    by OID, the requests' keys); `dropped` are tables that the pipeline no longer carries.
     """
 
     root: Root
@@ -43,6 +43,7 @@ class Plan:
     tables: dict[int, TableState]
     to_copy: tuple[publications.PublishedTable, ...]
     dropped: tuple[int, ...]
+    requests: dict[int, list[str]]
     position_at_start: LSN
 
 
@@ -84,9 +85,10 @@ def plan_capture(
 
     A refusal leaves the source as it was.
     """
+    # The slot first: another capture that goes on meanwhile must not make it look as if it were beyond the journal.
+    slot = read_slot(sql, source.slot)
     tail = journal.tail()
     known = journal.known_lsn()
-    slot = read_slot(sql, source.slot)
     _refuse_other_history(source, sql, slot, known)
     publication = publications.plan_publication(sql, source, pipeline=root.pipeline)
     if known is not None and not publication.exists:
@@ -105,7 +107,7 @@ def plan_capture(
         )
     published = _make_publication(source, sql, root, publication)
     start = _make_slot(source, sql, journal, slot, known)
-    requested = set(journal.copy_requests())
+    requested = journal.copy_requests()
     to_copy = tuple(table for table in published if table.oid not in state or table.oid in requested)
     return Plan(
         root=root,
@@ -116,6 +118,7 @@ def plan_capture(
         tables={oid: table for oid, table in state.items() if oid in wanted},
         to_copy=to_copy,
         dropped=gone,
+        requests=requested,
         position_at_start=max(_committed_by_now(sql), start),
     )
 

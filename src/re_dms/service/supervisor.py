@@ -19,7 +19,9 @@ from typing import Any, Final
 import click
 import structlog
 
-from re_dms.errors import InvariantError, ReDmsError
+from re_dms.errors import InvariantError, JournalError, ReDmsError
+from re_dms.journal.journal import Journal
+from re_dms.journal.store import open_store
 from re_dms.lsn import LSN
 from re_dms.observe.log import is_human
 from re_dms.service.halves import Ended, Half
@@ -239,6 +241,14 @@ def _signals() -> Iterator[int]:
         os.close(write)
 
 
+def _require_journal(settings: Settings) -> None:
+    """An end is asked for: a journal that is not there would be waited for without end."""
+    if Journal(open_store(settings.journal.url)).root() is None:
+        raise JournalError(
+            f"there is no journal at {settings.journal.url} yet", remedy="start capture first, or check --journal"
+        )
+
+
 def run(
     settings: Settings,
     *,
@@ -251,6 +261,8 @@ def run(
 
     Raises Stopped, with a child's exit code, when an error ended it.
     """
+    if "capture" not in halves and (until_caught_up or until_lsn is not None):
+        _require_journal(settings)
     supervisor = Supervisor(settings, halves, until_caught_up=until_caught_up, until_lsn=until_lsn)
     code = supervisor.run()
     if json:

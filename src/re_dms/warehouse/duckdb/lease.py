@@ -11,6 +11,7 @@ import errno
 import fcntl
 import os
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,10 +21,11 @@ from typing import Final
 from re_dms.errors import PipelineHeld, WarehouseError
 
 STALE_SECONDS: Final = 10.0
+_BEAT_SECONDS: Final = 1.0
 
 
 class Lease:
-    """A held lease. `beat` at least every few seconds."""
+    """A held lease. It beats by itself, also during a long load; a process that is stopped does not."""
 
     def __init__(self, handle: int, path: Path, *, locked: bool) -> None:
         self._handle = handle
@@ -55,10 +57,28 @@ def held(file: Path) -> Iterator[Lease]:
         os.ftruncate(handle, 0)
         os.pwrite(handle, f"{os.getpid()} {socket.gethostname()}\n".encode(), 0)
         lease.beat()
-        yield lease
+        with _beating(lease):
+            yield lease
     finally:
         # The file stays: unlinking it would let two processes lock two files of one name.
         os.close(handle)
+
+
+@contextmanager
+def _beating(lease: Lease) -> Iterator[None]:
+    ended = threading.Event()
+
+    def beat() -> None:
+        while not ended.wait(_BEAT_SECONDS):
+            lease.beat()
+
+    thread = threading.Thread(target=beat, daemon=True, name="lease")
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
 
 
 def _lock(handle: int, file: Path) -> bool:

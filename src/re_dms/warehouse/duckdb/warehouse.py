@@ -31,7 +31,7 @@ class DuckDBWarehouse:
         self._wait_seconds = wait_seconds
 
     def hold(self) -> AbstractContextManager[lease.Lease]:
-        """The lease of the file for one apply process; call `beat()` on it every few seconds (see `lease`)."""
+        """The lease of the file for one apply process; it beats by itself (see `lease`)."""
         return lease.held(self.path)
 
     def identity(self) -> str:
