@@ -15,8 +15,8 @@ from re_dms.journal.retention import prune
 from re_dms.journal.store import open_store
 from re_dms.lsn import LSN
 from re_dms.manifest import Manifest, Root, WarehouseName
-from re_dms.pipeline.child import Surroundings
 from re_dms.pipeline.plan import RESET
+from re_dms.pipeline.surroundings import Surroundings
 from re_dms.settings import WarehouseSettings
 from re_dms.warehouse.base import open_warehouse
 

@@ -16,7 +16,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 import structlog
@@ -24,21 +23,12 @@ import structlog
 from re_dms.errors import classify, verdict_as_dict
 from re_dms.observe import log as observe_log
 from re_dms.pipeline.channel import Channel, Closed
+from re_dms.pipeline.surroundings import Surroundings
 from re_dms.settings import Settings
 
 ORPHANED: Final = 75
 """Exit code of a child whose parent has gone; nobody is left to read it."""
 _SUPERVISORS: Final = (signal.SIGINT, signal.SIGTERM)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
-    """What a child has: the settings, its line to the supervisor, other channels by name, options of its role."""
-
-    settings: Settings
-    control: Channel
-    channels: Mapping[str, Channel]
-    options: Mapping[str, Any]
 
 
 class Child:

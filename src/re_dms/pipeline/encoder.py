@@ -26,10 +26,10 @@ from re_dms.lsn import LSN
 from re_dms.manifest import Commit, Manifest, RegistryRef
 from re_dms.pipeline.batch import Batch
 from re_dms.pipeline.buffers import SharedBuffer
-from re_dms.pipeline.child import Surroundings
 from re_dms.pipeline.plan import Plan, identify_journal, identify_source, plan_capture
 from re_dms.pipeline.relations import Relations, TablesChanged
 from re_dms.pipeline.ring import BUFFERS
+from re_dms.pipeline.surroundings import Surroundings
 from re_dms.schema import Relation
 from re_dms.settings import SourceSettings
 from re_dms.source.catalog import describe

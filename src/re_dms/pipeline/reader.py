@@ -16,9 +16,9 @@ import structlog
 
 from re_dms.errors import InvariantError
 from re_dms.failpoints import failpoint
-from re_dms.pipeline.child import Surroundings
 from re_dms.pipeline.ring import Ring
 from re_dms.pipeline.stream import Stream
+from re_dms.pipeline.surroundings import Surroundings
 from re_dms.schema import Relation
 from re_dms.settings import MIB, SourceSettings
 from re_dms.source.connection import Connection, connect

@@ -7,7 +7,6 @@ Source: https://www.postgresql.org/docs/current/protocol-replication.html and pr
 from __future__ import annotations
 
 import select
-import struct
 import time
 from collections.abc import Callable
 from typing import Any, Final
@@ -18,10 +17,11 @@ import structlog
 from re_dms.errors import PipelineHeld
 from re_dms.failpoints import failpoint
 from re_dms.lsn import LSN
-from re_dms.pipeline.child import Surroundings
 from re_dms.pipeline.cutter import Cutter
+from re_dms.pipeline.gate import BORDERS, COMMIT, TAG, Gate
 from re_dms.pipeline.progress import Progress
 from re_dms.pipeline.ring import Ring
+from re_dms.pipeline.surroundings import Surroundings
 from re_dms.pipeline.watch import Watch
 from re_dms.settings import SourceSettings
 from re_dms.source.replication import ReplicationConnection, parse_keepalive
@@ -29,14 +29,6 @@ from re_dms.source.replication import ReplicationConnection, parse_keepalive
 log = structlog.get_logger()
 
 _XLOG_DATA: Final = ord("w")
-_TAG: Final = 25  # 'w', start LSN, end LSN, send time come before every pgoutput message
-_BEGIN: Final = struct.Struct("!QqI")  # final LSN, time, xid
-_POSTGRES_EPOCH_US: Final = 946_684_800_000_000
-_COMMIT: Final = struct.Struct("!BQQq")  # flags, commit LSN, end LSN, time
-_BEGIN_TAG: Final = ord("B")
-_COMMIT_TAG: Final = ord("C")
-_BORDERS: Final = frozenset((_BEGIN_TAG, _COMMIT_TAG))
-_KEPT_WHILE_SKIPPING: Final = frozenset(b"RY")
 _COALESCE_SECONDS: Final = 0.002
 _SLOT_REPORT_SECONDS: Final = 10.0
 _HELD_SECONDS_MAX: Final = 5.0
@@ -71,10 +63,8 @@ class Stream:
         self.ring = ring
         self.inbox = inbox
         self.progress = Progress(order)
-        self.in_transaction = False
-        self.skipping = False
+        self.gate = Gate(self.progress)
         self.aborted = self.known_again = False
-        self.xid = 0
         self.backend: int | None = surroundings.options.get("backend")
         self.cutter = Cutter(ring, self.progress, self.capture, self._wait_until)
         self.next_status = 0.0
@@ -143,7 +133,7 @@ class Stream:
         self.ring.encoder.send({"do": "abort"})
         self.ring.discard()
         self.cutter.reset()
-        self.in_transaction = self.skipping = False
+        self.gate.reset()
         # A batch is sealed after its last region was given back: only the encoder's word says that nothing is under way.
         self.aborted = False
         while not self.aborted:
@@ -170,7 +160,7 @@ class Stream:
 
     def _receive_until_dry(self) -> None:
         get = self.connection.pgconn.get_copy_data
-        ring = self.ring
+        ring, gate = self.ring, self.gate
         while True:
             try:
                 size, data = get(1)
@@ -183,8 +173,8 @@ class Stream:
             if data[0] != _XLOG_DATA:
                 self._keepalive(bytes(data))
                 continue
-            tag = data[_TAG]
-            if (tag in _BORDERS or self.skipping) and not self._border(tag, data):
+            tag = data[TAG]
+            if (tag in BORDERS or gate.skipping) and not gate.keeps(tag, data):
                 continue
             writer = ring.writer
             if not writer.has_room(size):
@@ -195,33 +185,14 @@ class Stream:
                     self.cutter.oversized(data)
                     continue
             writer.append(data)
-            if tag == _COMMIT_TAG:
+            if tag == COMMIT:
                 self._committed(data)
 
-    def _border(self, tag: int, data: memoryview) -> bool:
-        """Begin, Commit, and everything while skipping. Returns whether the message is kept."""
-        if tag == _BEGIN_TAG:
-            final, _, self.xid = _BEGIN.unpack_from(data, _TAG + 1)
-            self.in_transaction = True
-            self.skipping = self.progress.is_known(LSN(final))
-            return not self.skipping
-        if not self.skipping:
-            return True
-        if tag == _COMMIT_TAG:
-            _, _, end, time_us = _COMMIT.unpack_from(data, _TAG + 1)
-            self.progress.saw_known_commit(LSN(end), self.xid, time_us + _POSTGRES_EPOCH_US)
-            self.in_transaction = self.skipping = False
-            return False
-        # Relations are sent once a session: those of skipped transactions describe the rows to come.
-        return tag in _KEPT_WHILE_SKIPPING
-
     def _committed(self, data: memoryview) -> None:
-        _, _, end, _ = _COMMIT.unpack_from(data, _TAG + 1)
-        self.progress.saw_new_commit(LSN(end))
-        self.in_transaction = False
+        end = self.gate.committed(data)
         failpoint("capture.received")
         now = time.monotonic()
-        self.cutter.committed(LSN(end), now)
+        self.cutter.committed(end, now)
         self._stay_alive(now)
 
     def _stay_alive(self, now: float) -> None:
@@ -283,7 +254,7 @@ class Stream:
 
     def _keepalive(self, data: bytes) -> None:
         wal_end, reply = parse_keepalive(data)
-        self.progress.keepalive(wal_end, idle=not self.in_transaction and not self.cutter.has_committed)
+        self.progress.keepalive(wal_end, idle=not self.gate.in_transaction and not self.cutter.has_committed)
         self._record_position(time.monotonic())
         if reply:
             self._send_status(time.monotonic())
