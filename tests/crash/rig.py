@@ -19,7 +19,7 @@ from fix_pipeline import RUN_SECONDS_MAX, Pipeline, Running
 MARK = "CRASH_TEST_RUN"
 GONE_SECONDS_MAX = 1.0
 """A child leaves within a second of its parent's death (protocol line 17)."""
-_POLL_SECONDS = 0.01
+_POLL_SECONDS = 0.02
 
 # Many small batches, idle positions and confirmations: every step of the protocol comes round within a second.
 _QUICK = {

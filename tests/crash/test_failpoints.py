@@ -29,14 +29,14 @@ _GROUPS: dict[str, dict[str, int]] = {
     "copied and shipped": {
         "copy.snapshot": 1,
         "copy.streamed": 3,
-        "capture.received": 9,
+        "capture.received": 7,
         "capture.shipped": 4,
         "apply.found": 3,
         "apply.fenced": 2,
     },
     "put and merged": {
         "capture.encoded": 3,
-        "capture.data_put": 5,
+        "capture.data_put": 4,
         "capture.before_manifest": 3,
         "capture.after_manifest": 2,
         "apply.staged": 7,
@@ -64,7 +64,7 @@ def _pace(points: Iterable[str]) -> dict[str, str]:
 
 def _pause(points: Iterable[str]) -> float:
     """No more batches than apply can load meanwhile."""
-    return 0.15 if _pace(points) else 0.05
+    return 0.15 if _pace(points) else 0.08
 
 
 @pytest.mark.parametrize("group", _GROUPS)

@@ -51,7 +51,7 @@ class Load:
     """Sessions that write until the end of the block, each in a thread: bursts, and moments in which only a table that
     nobody publishes changes. Seeded: the statements of a loader are always the same, only their timing is not."""
 
-    def __init__(self, database: Database, seed: int, pause_seconds: float = 0.05) -> None:
+    def __init__(self, database: Database, seed: int, pause_seconds: float = 0.08) -> None:
         self.database = database
         self.committed = [0] * LOADERS
         self._seed = seed
