@@ -167,6 +167,8 @@ class Rig:
         """Wait until all that the load committed has arrived, drain, and see that nothing is left behind."""
         witness.wait_for(load)
         for ending in filter(None, (capture, running)):
+            # Everything may have arrived before the last kill: a command that just starts does not drain yet.
+            self._wait_while(lambda: [] if ending.log else ["its first event"], ending)  # noqa: B023
             ending.signal(signal.SIGTERM)
             finished = ending.finish()
             assert finished.code == 128 + signal.SIGTERM, f"exit {finished.code}:\n{tail(finished.log)}"
