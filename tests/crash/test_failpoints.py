@@ -23,8 +23,8 @@ _GROUPS: dict[str, dict[str, int]] = {
         "publication.created": 1,
         "slot.created": 1,
         "slot.recorded": 1,
-        "retention.data_removed": 3,
-        "retention.manifest_removed": 2,
+        "retention.data_removed": 2,
+        "retention.manifest_removed": 3,
     },
     "copied and shipped": {
         "copy.snapshot": 1,

@@ -216,7 +216,8 @@ def check_journal(pipeline: Pipeline) -> None:
     assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
     for before, after in pairwise(manifests):
         assert after["start"] == before["end"]
-    for manifest in manifests:
+    # Retention may have died between the data of the oldest batch and its manifest.
+    for manifest in manifests[1:] or manifests:
         for file in _files(manifest):
             data = (journal / file["key"]).read_bytes()
             assert hashlib.sha256(data).hexdigest() == file["sha256"]
