@@ -20,6 +20,7 @@ from re_dms.demo.story import Story
 from re_dms.errors import ConfigurationError
 from re_dms.localpg import LocalPostgres, PostgresNotFound, PostgresNotStarted
 from re_dms.localpg.account import Account
+from re_dms.localpg.binaries import cached_copy_of
 
 DEFAULT_SECONDS: Final = 20.0
 _ENDING_SIGNALS: Final = (signal.SIGTERM, signal.SIGHUP)
@@ -38,7 +39,8 @@ def run(
     `seconds` is how long the load runs. Everything is temporary, unless `keep` names a new directory for it. With
     `json` standard output gets one line of JSON and the story goes to standard error. Raises ConfigurationError
     without a Postgres or with a used directory, ReDmsError when a step fails. KeyboardInterrupt and the SystemExit of
-    SIGTERM leave no process and no directory behind, and neither does SIGKILL.
+    SIGTERM leave no process and no directory behind, and neither does SIGKILL; save a cached copy of Postgres's
+    programs, made when root has them in a place that only root may enter.
     """
     keep = None if keep is None else _new_directory(keep)
     console = Console(stderr=json, highlight=False, soft_wrap=False)
@@ -108,7 +110,11 @@ def _new_directory(path: Path) -> Path:
 
 def _kept_in_words(keep: Path | None, server: LocalPostgres) -> list[str]:
     if keep is None:
-        return ["Everything was removed again; --keep DIR leaves it for a look."]
+        copy = cached_copy_of(server.binaries)
+        return [
+            "Everything was removed again; --keep DIR leaves it for a look.",
+            *([] if copy is None else [f"Only a copy of Postgres's programs stays, for the next time: {copy}"]),
+        ]
     account = Account.current()
     runner = "" if account.uid is None else f"runuser -u {account.name} -- "
     start = f"{runner}{server.binaries / 'pg_ctl'} -D {server.data} -o '-k {server.data}' start"

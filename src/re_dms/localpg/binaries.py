@@ -17,6 +17,7 @@ from re_dms.localpg.account import Account, temporary_parent
 PROGRAMS = ("initdb", "postgres", "pg_ctl")
 REMEDY = "install one (apt install postgresql, or pip install 're-dms[demo]') or name its bin directory with --pg-bin"
 _DEBIAN_TREE = Path("/usr/lib/postgresql")
+_COPY_PREFIX = "re_dms-pg-copy-"
 # Trees that hold more than a Postgres: never copied.
 _SHARED_TREES = frozenset(map(Path, ("/", "/usr", "/usr/local", "/opt")))
 
@@ -67,6 +68,11 @@ def reachable_binaries(binaries: Path, account: Account) -> Path:
     if not _runs(copy, account):
         raise PostgresNotFound(f"{account.name} can run neither {binaries} nor its copy {copy}: {REMEDY}")
     return copy
+
+
+def cached_copy_of(binaries: Path) -> Path | None:
+    """The cached copy that this directory of programs is a part of, None when it is where it was installed."""
+    return next((parent for parent in binaries.parents if parent.name.startswith(_COPY_PREFIX)), None)
 
 
 def _on_path() -> Iterator[Path]:
@@ -120,7 +126,7 @@ def _cached_copy(tree: Path, account: Account) -> Path:
     parts = _parts(tree)
     mark = (tree / "bin" / "postgres").stat()
     key = hashlib.sha256(f"{tree}|{mark.st_size}|{mark.st_mtime_ns}".encode()).hexdigest()[:16]
-    cached = temporary_parent(account) / f"re_dms-pg-copy-{os.geteuid()}-{key}"
+    cached = temporary_parent(account) / f"{_COPY_PREFIX}{os.geteuid()}-{key}"
     if _is_ours(cached):
         if all(_is_whole_copy(part, cached / place) for part, place in parts.items()):
             return cached / parts[tree]

@@ -66,7 +66,7 @@ class Progress:
         self._known = self.durable
         self._passed = at >= self._known
         self.confirmed = LSN(0)
-        self.received = at
+        self.received, self.position = at, LSN(0)
         self._shipped, self._open_parts = LSN(0), False
 
     def is_known(self, final: LSN) -> bool:
@@ -102,18 +102,23 @@ class Progress:
         if end > self.received:
             self.received = end
 
-    def keepalive(self, wal_end: LSN, *, idle: bool) -> None:
-        """The server has sent everything before `wal_end`."""
+    def keepalive(self, wal_end: LSN, *, in_transaction: bool) -> None:
+        """The server has sent everything before `wal_end`.
+
+        The position is kept although something may be pending at this moment: while we report it as received, a server
+        at rest has no reason to tell it again.
+        """
         if not self._verified and wal_end >= self.tail_end:
             self._refuse(f"the server sent everything up to {wal_end} without it")
         self.received = max(self.received, wal_end)
         self._passed = self._passed or wal_end >= self._known
-        if idle and self.all_durable and self._verified:
+        if not in_transaction and self._verified:
             self.position = max(self.position, wal_end)
 
-    def wants_position(self, now: float, seconds: float) -> bool:
-        """Whether the idle position should be recorded now: at most every `seconds`, at once when somebody waits."""
-        if self.position <= self.durable or self._asked_position >= self.position:
+    def wants_position(self, now: float, seconds: float, *, idle: bool) -> bool:
+        """Whether the position should be recorded now that all before it is durable: at most every `seconds`, at once
+        when somebody waits. `idle`: nothing that was received waits to be shipped."""
+        if not idle or not self.all_durable or self.position <= self.durable or self._asked_position >= self.position:
             return False
         if now < self._next_position and not self.asks:
             return False

@@ -249,12 +249,13 @@ class Stream:
 
     def _record_position(self, now: float) -> None:
         # Not with keepalives alone: one that came too early may be the last that a source at rest sends.
-        if self.progress.wants_position(now, self.capture.position_seconds):
+        idle = not self.gate.in_transaction and not self.cutter.has_committed
+        if self.progress.wants_position(now, self.capture.position_seconds, idle=idle):
             self.ring.encoder.send({"do": "position", "lsn": str(self.progress.position)})
 
     def _keepalive(self, data: bytes) -> None:
         wal_end, reply = parse_keepalive(data)
-        self.progress.keepalive(wal_end, idle=not self.gate.in_transaction and not self.cutter.has_committed)
+        self.progress.keepalive(wal_end, in_transaction=self.gate.in_transaction)
         self._record_position(time.monotonic())
         if reply:
             self._send_status(time.monotonic())
