@@ -1,5 +1,6 @@
 """The real demo: real Postgres, real pipeline processes, a real SIGKILL, and nothing left behind however it ends."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -22,7 +23,9 @@ from re_dms.demo.compare import Comparison
 from re_dms.demo.facts import KINDS, Facts, TableFacts
 from re_dms.demo.runner import Pipeline
 from re_dms.demo.shop import TABLES
-from re_dms.localpg import make_directory
+from re_dms.localpg import LocalPostgres, find_binaries, make_directory
+from re_dms.localpg.account import Account
+from re_dms.localpg.binaries import reachable_binaries
 
 GONE_SECONDS_MAX = 20.0
 EQUAL = Comparison(table="public.orders", source_rows=1, target_rows=1)
@@ -30,6 +33,17 @@ KEYS = dict.fromkeys(TABLES, "id") | {"order_items": "order_id", "Order": "Group
 # A test runner in the background has SIGINT ignored, and its children would inherit that.
 INTERRUPTIBLE = (
     "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])"
+)
+EMPTY = Facts(
+    tables=(),
+    kills=(),
+    batches=0,
+    transactions=0,
+    lag_p50_ms=None,
+    lag_p99_ms=None,
+    postgres="15.1",
+    seconds=0,
+    kept=None,
 )
 SOURCES = str(Path(re_dms.__file__).parents[1])
 
@@ -82,7 +96,8 @@ class Stage:
 @pytest.fixture
 def stage(pg_bin: Path | None) -> Iterator[Stage]:
     directory = make_directory("demo-")
-    stage = Stage(directory, pg_bin)
+    # If root's .venv is closed to others, a server copies its programs into TMPDIR, once: not during these demos.
+    stage = Stage(directory, reachable_binaries(find_binaries(pg_bin), Account.current()))
     yield stage
     stage.close()
     shutil.rmtree(directory, ignore_errors=True)
@@ -178,19 +193,27 @@ def test_an_error_of_the_pipeline_is_told_with_its_reason_and_remedy(tmp_path: P
     assert failure.remedy
 
 
-def test_the_exit_code_is_1_when_something_differs(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = Facts(
-        tables=(),
-        kills=(),
-        batches=0,
-        transactions=0,
-        lag_p50_ms=None,
-        lag_p99_ms=None,
-        postgres="15.1",
-        seconds=0,
-        kept=None,
-    )
-    monkeypatch.setattr(command, "_play", lambda *_, **__: (found, None))
+@pytest.fixture
+def ended(pg_bin: Path | None) -> Iterator[LocalPostgres]:
+    """The server of a demo that has been played: it does not run."""
+    with contextlib.closing(LocalPostgres(pg_bin=pg_bin)) as server:
+        yield server
+
+
+def test_the_exit_code_is_1_when_something_differs(monkeypatch: pytest.MonkeyPatch, ended: LocalPostgres) -> None:
+    monkeypatch.setattr(command, "_play", lambda *_, **__: (EMPTY, ended))
     assert command.run() == 1
-    found = replace(found, tables=(TableFacts(comparison=EQUAL, copied=1, arrived=(0,) * 4, committed=(0,) * 4),))
+    found = replace(EMPTY, tables=(TableFacts(comparison=EQUAL, copied=1, arrived=(0,) * 4, committed=(0,) * 4),))
+    monkeypatch.setattr(command, "_play", lambda *_, **__: (found, ended))
     assert command.run() == 0
+
+
+def test_a_copy_of_the_programs_is_left_and_said(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], ended: LocalPostgres
+) -> None:
+    """It is made when root has them in a place that only root may enter, as is a .venv below root's home."""
+    monkeypatch.setattr(command, "_play", lambda *_, **__: (EMPTY, ended))
+    for place, is_copy in (("/usr/lib/postgresql/17", False), ("/tmp/re_dms-pg-copy-0-cafe/package/tree", True)):
+        monkeypatch.setattr(ended, "_binaries", Path(place, "bin"))
+        command.run()
+        assert ("/tmp/re_dms-pg-copy-0-cafe\n" in capsys.readouterr().out) is is_copy
