@@ -84,6 +84,13 @@ class Running:
                     found[command[command.index(b"re_dms.pipeline.child") + 1].decode()] = int(entry.name)
         return found
 
+    def wait_for_stop(self, pid: int, seconds: float = RUN_SECONDS_MAX) -> None:
+        """Wait until a process is stopped (SIGSTOP)."""
+        deadline = time.monotonic() + seconds
+        while Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "T":
+            assert time.monotonic() < deadline, f"process {pid} is not stopped after {seconds} s:\n{self.log}"
+            time.sleep(0.02)
+
     def signal(self, number: int) -> None:
         self.process.send_signal(number)
 

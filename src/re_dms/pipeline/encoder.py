@@ -32,7 +32,7 @@ from re_dms.pipeline.ring import BUFFERS
 from re_dms.pipeline.surroundings import Surroundings
 from re_dms.schema import Relation
 from re_dms.settings import SourceSettings
-from re_dms.source.catalog import describe
+from re_dms.source.catalog import CatalogTable, describe
 from re_dms.source.connection import connect
 from re_dms.source.export import under_snapshot
 from re_dms.source.publication import PublishedTable
@@ -169,34 +169,35 @@ class Encoder:
         with under_snapshot(self.sql, taken["snapshot"]):
             described = describe(self.sql, [table.oid for table in tables])
         log.info("copy_started", tables=len(tables), snapshot=str(position))
-        copied: list[int] = []
+        done: list[int] = []
         for number, table in enumerate(tables):
-            if table.oid not in described:
-                raise TablesChanged(f"table {table.full_name} was dropped before it could be copied; starting again")
-            relation = relation_from_catalog(described[table.oid], columns=table.columns, generated=table.generated)
-            self.reader.send(
-                {
-                    "do": "copy",
-                    "relation": _RELATION.dump_python(relation, mode="json"),
-                    "partitioned": table.partitioned,
-                    "row_filter": table.row_filter,
-                }
-            )
-            batch = self._open_batch()
-            ends = False
-            while not ends:
-                part = self._next()
-                batch.add_copy(relation, decode_copy(self._frames(part), relation))
-                ends = part["ends"]
-                self._give_back(part)
-            batch.end_copy(relation, position)
-            self.relations.copied(relation, position)
-            self.control.send({"event": "copied", "table": relation.full_name, "done": number + 1, "of": len(tables)})
-            copied.append(table.oid)
-            if batch.bytes >= self.settings.capture.flush_bytes or number + 1 == len(tables):
+            if table.oid in described and self._copy_table(table, described[table.oid], position):
+                done.append(table.oid)
+                self.control.send({"event": "copied", "table": table.full_name, "done": number + 1, "of": len(tables)})
+            if self._open_batch().bytes >= self.settings.capture.flush_bytes or (number + 1 == len(tables) and done):
                 self._seal("copy", self.end)
-                self.journal.clear_copy_requests([key for oid in copied for key in requests.get(oid, ())])
-                copied = []
+        self.journal.clear_copy_requests([key for oid in done for key in requests.get(oid, ())])
+        if len(done) < len(tables):
+            names = ", ".join(table.full_name for table in tables if table.oid not in done)
+            raise TablesChanged(f"changed while they were about to be copied: {names}; starting again to copy them")
+
+    def _copy_table(self, table: PublishedTable, described: CatalogTable, position: LSN) -> bool:
+        """One table into the open batch. False when it was altered meanwhile, and nothing of it was read."""
+        relation = relation_from_catalog(described, columns=table.columns, generated=table.generated)
+        order = {"relation": _RELATION.dump_python(relation, mode="json"), "partitioned": table.partitioned}
+        self.reader.send({"do": "copy", "row_filter": table.row_filter, **order})
+        batch = self._open_batch()
+        ends = False
+        while not ends:
+            part = self._next()
+            if part.get("did") == "altered":
+                return False
+            batch.add_copy(relation, decode_copy(self._frames(part), relation))
+            ends = part["ends"]
+            self._give_back(part)
+        batch.end_copy(relation, position)
+        self.relations.copied(relation, position)
+        return True
 
     # ------------------------------------------------------------------ the stream
 

@@ -22,7 +22,7 @@ from re_dms.pipeline.surroundings import Surroundings
 from re_dms.schema import Relation
 from re_dms.settings import MIB, SourceSettings
 from re_dms.source.connection import Connection, connect
-from re_dms.source.export import iter_copy, under_snapshot
+from re_dms.source.export import TableAltered, iter_copy, under_snapshot
 from re_dms.source.replication import ReplicationConnection
 
 log = structlog.get_logger()
@@ -83,9 +83,18 @@ class Reader:
         relation = TypeAdapter(Relation).validate_python(order["relation"])
         if self.copies is None:
             self.copies = connect(self.source, purpose="copy")
+        try:
+            self._copy_rows(self.copies, relation, order)
+        except TableAltered as error:
+            log.warning("copied_later", table=relation.full_name, reason=error.message)
+            self.ring.encoder.send({"did": "altered"})
+            return
+        failpoint("copy.streamed")
+
+    def _copy_rows(self, session: Connection, relation: Relation, order: dict[str, Any]) -> None:
         ring, part = self.ring, {"kind": "copy", "oid": relation.oid}
-        with under_snapshot(self.copies, self.snapshot_name):
-            rows = iter_copy(self.copies, relation, partitioned=order["partitioned"], row_filter=order["row_filter"])
+        with under_snapshot(session, self.snapshot_name):
+            rows = iter_copy(session, relation, partitioned=order["partitioned"], row_filter=order["row_filter"])
             for row in rows:
                 if not ring.writer.has_room(len(row)):
                     if ring.writer.lengths:
@@ -98,7 +107,6 @@ class Reader:
                 ring.writer.append(row)
         self._wait_until(lambda: ring.has_free)
         ring.ship(part | {"ends": True}, len(ring.writer.lengths))
-        failpoint("copy.streamed")
 
     def _wait_until(self, is_there: Callable[[], bool]) -> None:
         # No replication stream is open during a copy: nothing has to be kept alive while we wait.

@@ -27,6 +27,10 @@ _SENT_AS_TEXT: Final = frozenset((25, 114, 1042, 1043))
 _AGAIN: Final = "a new snapshot is taken and the table copied again"
 
 
+class TableAltered(SourceUnavailable):
+    """The table was altered, rewritten or truncated after the snapshot was taken: copy it under a new one."""
+
+
 @contextmanager
 def under_snapshot(connection: psycopg.Connection[Any], snapshot: str) -> Iterator[None]:
     """A read-only transaction that sees what the exported `snapshot` sees; catalog queries see its time, too.
@@ -75,7 +79,7 @@ def iter_copy(
 
     `relation` is the version that the catalog shows under the same snapshot. Every view owns its bytes.
     When the generator is left before its end, the connection can only be closed. Raises
-    SourceUnavailable (copy again under a new snapshot) when the table was rewritten, truncated or altered since the
+    TableAltered, before the first row, when the table was rewritten, truncated or altered since the
     snapshot was taken, and SourceError when its rows may not be read or row-level security would hide some.
     """
     if connection.info.transaction_status != pq.TransactionStatus.INTRANS:
@@ -172,7 +176,7 @@ def _refused(error: psycopg.Error, relation: Relation) -> ReDmsError:
 
 
 def _altered(relation: Relation) -> ReDmsError:
-    return SourceUnavailable(
+    return TableAltered(
         f"table {printable(relation.full_name)} was altered, rewritten or truncated while it was copied; {_AGAIN}"
     )
 
