@@ -23,7 +23,9 @@ passwords or keys.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import ClassVar
+from typing import ClassVar, Final
+
+RESET: Final = "run `re-dms reset` to copy the tables again"
 
 
 class ReDmsError(Exception):

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import signal
 
-import pytest
-
 from fix_pipeline import Pipeline
 from re_dms.lsn import LSN
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_after_a_drain_nothing_is_sent_again(pipeline: Pipeline, number: signal.Signals) -> None:
+def test_after_a_drain_nothing_is_sent_again(pipeline: Pipeline) -> None:
     database = pipeline.database
     database.execute("create table t (id int primary key, a text)")
     running = pipeline.start("run", "--flush-seconds", "30")
@@ -19,9 +16,8 @@ def test_after_a_drain_nothing_is_sent_again(pipeline: Pipeline, number: signal.
     for start in range(0, 300, 100):
         database.execute(f"insert into t select i, 'x' from generate_series({start}, {start + 99}) i")
     inserted = LSN.parse(database.fetch("select pg_current_wal_insert_lsn()::text")[0][0])
-    running.signal(number)
-    finished = running.finish()
-    assert finished.code == 128 + number
+    running.signal(signal.SIGINT)
+    assert running.finish().code == 130
     [(confirmed,)] = database.fetch(
         f"select confirmed_flush_lsn::text from pg_replication_slots where slot_name = '{pipeline.name}'"
     )

@@ -8,14 +8,13 @@ from typing import Any, Final
 
 import structlog
 
-from re_dms.errors import ChangesMissing, ConfigurationError, JournalUnavailable, PipelineHeld
+from re_dms.errors import RESET, ChangesMissing, ConfigurationError, JournalUnavailable, PipelineHeld
 from re_dms.failpoints import failpoint
 from re_dms.journal.journal import Journal
 from re_dms.journal.retention import prune
 from re_dms.journal.store import open_store
 from re_dms.lsn import LSN
 from re_dms.manifest import Manifest, Root, WarehouseName
-from re_dms.pipeline.plan import RESET
 from re_dms.pipeline.surroundings import Surroundings
 from re_dms.settings import WarehouseSettings
 from re_dms.warehouse.base import open_warehouse

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 import psycopg
 import structlog
 
-from re_dms.errors import ChangesMissing, ConfigurationError, SourceError
+from re_dms.errors import RESET, ChangesMissing, ConfigurationError, SourceError
 from re_dms.failpoints import failpoint
 from re_dms.journal.journal import Journal
 from re_dms.lsn import LSN
@@ -24,7 +24,6 @@ from re_dms.source.replication import ReplicationConnection, SourceIdentity
 from re_dms.source.slot import SlotState, create_slot, current_position, held, read_slot, require_logical
 
 log = structlog.get_logger()
-RESET = "run `re-dms reset` to copy the tables again"
 
 
 @dataclass(kw_only=True)
