@@ -107,6 +107,8 @@ def test_the_demo_survives_its_crash_and_keeps_what_it_was_asked_to_keep(
     stage: Stage, postgres_factory: PostgresFactory
 ) -> None:
     kept = stage.directory / "kept"
+    kept.mkdir()
+    kept.chmod(0o711)  # whatever the umask: root's Postgres may enter it, so it keeps its data there
     demo = stage.start("--seconds", "6", "--scale", "0.2", "--json", "--keep", str(kept))
     stdout, stderr = demo.communicate()
     assert demo.returncode == 0, stderr
