@@ -133,6 +133,8 @@ def test_an_interrupt_is_130(service, capsys):
 def test_a_real_interrupt_is_130_without_a_traceback():
     program = (
         "import os, signal\nfrom re_dms.cli.group import invoke\nfrom re_dms.config import template\n"
+        # As in a terminal: what starts in the background of a shell inherits that SIGINT is ignored.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "template.write_template = lambda *_, **__: os.kill(os.getpid(), signal.SIGINT)\n"
         "raise SystemExit(invoke(['init']))\n"
     )
