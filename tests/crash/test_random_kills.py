@@ -1,6 +1,6 @@
 """SIGKILL of a random process at a random moment, again and again, under load.
 
-Ten kills in the suite. RE_DMS_NIGHTLY=1 does 200 and RE_DMS_CRASH_KILLS=N does N (a multiple of five); show the figures
+Five kills in the suite. RE_DMS_NIGHTLY=1 does 200 and RE_DMS_CRASH_KILLS=N does N (a multiple of five); show the figures
 with `-s`, or with `-rP` under xdist. RE_DMS_CRASH_SEED repeats the order and the moments of a run.
 """
 
@@ -19,7 +19,7 @@ from crash.workload import Load
 from re_dms.failpoints import NAMES
 
 VICTIMS = ("supervisor", "reader", "encoder", "apply", "group")
-KILLS = int(os.environ.get("RE_DMS_CRASH_KILLS", "200" if os.environ.get("RE_DMS_NIGHTLY") else "10"))
+KILLS = int(os.environ.get("RE_DMS_CRASH_KILLS", "200" if os.environ.get("RE_DMS_NIGHTLY") else "5"))
 _EARLY = 0.3
 _EARLY_SECONDS = 2.0
 _WORKING_SECONDS = 0.6

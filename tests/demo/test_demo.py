@@ -148,7 +148,6 @@ def assert_equal_and_counted_once(facts: dict[str, Any]) -> None:
     ("moment", "number", "code"),
     [
         ("Postgres", signal.SIGINT, 130),
-        ("It streams", signal.SIGINT, 130),
         ("`re-dms run` starts", signal.SIGTERM, 143),
         ("Customers come in", signal.SIGKILL, -9),
     ],

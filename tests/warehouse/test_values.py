@@ -119,7 +119,7 @@ EVENTS = st.lists(
 )
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(batches=st.lists(EVENTS, max_size=4))
 def test_batches_of_any_events_give_what_a_dictionary_gives(
     tmp_path_factory: pytest.TempPathFactory, batches: list[list[tuple[str, str, str, str]]]
