@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from fix_postgres import Database
 from histories.in_process import InProcess
 
-EXAMPLES = 25
+EXAMPLES = 15
 
 DDL = """
 create table pk (id int primary key, a text, big text);
