@@ -5,7 +5,7 @@
 
 from hypothesis import HealthCheck, settings
 
-pytest_plugins = ["fix_postgres", "fix_pipeline"]
+pytest_plugins = ["fix_postgres", "fix_pipeline", "fix_s3"]
 
 settings.register_profile(
     "ci",

@@ -24,10 +24,17 @@ class SourceSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JournalSettings:
-    """`url`: file:///dir. `compression`: zstd or gzip."""
+    """`url`: file:///dir or s3://bucket/prefix. `compression`: zstd or gzip.
+
+    For S3: `region` (None: the AWS chain's), `encryption` none, sse-s3 or sse-kms, with `kms_key_id` (None: AWS's own
+    key for S3).
+    """
 
     url: str
     compression: str = "zstd"
+    region: str | None = None
+    encryption: str = "none"
+    kms_key_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,7 @@ from re_dms.administration import status as administration
 from re_dms.cli.group import invoke
 from re_dms.journal.csv import new_null_token, write_csv
 from re_dms.journal.journal import Journal
-from re_dms.journal.store import open_store
+from re_dms.journal.opening import open_store
 from re_dms.lsn import LSN
 from re_dms.manifest import Changes, Commit, Copy, Counts, Manifest, Registry, Root, TableChanges, TableState
 from re_dms.pgtypes import Kind, PgType
@@ -46,7 +46,7 @@ class Pipeline:
 
     @property
     def journal(self) -> Journal:
-        return Journal(open_store(self.settings.journal.url))
+        return Journal(open_store(self.settings.journal))
 
     def batch(self, step_of, *, end: LSN, commit_us: int | None = None, **counts: int) -> None:
         """Record the next batch, of one table."""

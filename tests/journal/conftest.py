@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from fix_s3 import s3_store
 from journal.batches import Writer
 from re_dms.journal.journal import Journal
 from re_dms.journal.local import LocalStore
@@ -11,9 +12,15 @@ from re_dms.journal.memory import MemoryStore
 from re_dms.journal.store import Store
 
 
-@pytest.fixture(params=["local", "memory"])
+@pytest.fixture(params=["local", "memory", "s3"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
-    return LocalStore(tmp_path / "journal") if request.param == "local" else MemoryStore()
+    match request.param:
+        case "local":
+            return LocalStore(tmp_path / "journal")
+        case "memory":
+            return MemoryStore()
+        case _:
+            return s3_store(request.getfixturevalue("aws").new_bucket())
 
 
 @pytest.fixture

@@ -8,7 +8,9 @@ import pytest
 
 from re_dms.errors import ConfigurationError, JournalError
 from re_dms.journal.memory import MemoryStore
-from re_dms.journal.store import ObjectExists, ObjectMissing, Store, open_store
+from re_dms.journal.opening import open_store
+from re_dms.journal.store import ObjectExists, ObjectMissing, Store
+from re_dms.settings import JournalSettings
 
 
 def test_an_object_is_read_as_it_was_written(store: Store) -> None:
@@ -56,6 +58,15 @@ def test_creating_many_overwrites_none(store: Store) -> None:
     with pytest.raises(ObjectExists):
         store.create_many([("data/1/a", b"new"), ("data/1/b", b"new"), ("data/1/c", b"new")])
     assert store.get("data/1/b") == b"old"
+
+
+def test_an_object_is_downloaded_into_a_file(store: Store, tmp_path: Path) -> None:
+    data = bytes(range(256)) * 5000
+    store.create("data/000000000001/w-1-0.csv.zst", data)
+    store.download("data/000000000001/w-1-0.csv.zst", tmp_path / "copy")
+    assert (tmp_path / "copy").read_bytes() == data
+    with pytest.raises(ObjectMissing):
+        store.download("data/000000000001/w-1-1.csv.zst", tmp_path / "copy")
 
 
 def test_put_overwrites(store: Store) -> None:
@@ -123,7 +134,7 @@ def test_the_probe_refuses_a_store_that_overwrites() -> None:
 
 def test_a_local_store_is_opened_by_its_url(tmp_path: Path) -> None:
     directory = tmp_path / "a b%é"
-    store = open_store(directory.as_uri())
+    store = open_store(JournalSettings(url=directory.as_uri()))
     assert not directory.exists(), "opening makes nothing"
     assert store.list("") == []
     assert store.url == directory.as_uri()
@@ -143,13 +154,16 @@ def test_a_local_store_is_opened_by_its_url(tmp_path: Path) -> None:
         "file:///dir?x=1",
         "file:///dir#x",
         "file:///dir%00",
-        "s3://bucket/secret",
+        "s3://bucket/secret?x",
+        "s3://Bucket/secret",
+        "s3://secret:password@bucket/x",
+        "s3://bucket//secret",
         "https://user:secret@host/dir",
         "file://[secret",
     ],
 )
 def test_other_addresses_are_refused_without_repeating_them(url: str) -> None:
     with pytest.raises(ConfigurationError) as refused:
-        open_store(url)
+        open_store(JournalSettings(url=url))
     assert refused.value.remedy
     assert "secret" not in str(refused.value)

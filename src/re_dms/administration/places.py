@@ -11,7 +11,7 @@ import psycopg
 
 from re_dms.errors import ConfigurationError
 from re_dms.journal.journal import Journal
-from re_dms.journal.store import open_store
+from re_dms.journal.opening import open_store
 from re_dms.manifest import Root
 from re_dms.settings import Settings, SourceSettings
 from re_dms.source.connection import connect
@@ -38,7 +38,7 @@ class Places:
 
 def open_places(settings: Settings) -> Places:
     """Open journal and warehouse; nothing is made. Raises ConfigurationError if the journal is another pipeline's."""
-    journal = Journal(open_store(settings.journal.url))
+    journal = Journal(open_store(settings.journal))
     root = journal.root()
     if root is not None:
         require_ours(root, settings)

@@ -10,7 +10,7 @@ from typing import Final, TypeVar
 from re_dms.administration.places import connected, require_ours, row_counts
 from re_dms.errors import ReDmsError
 from re_dms.journal.journal import Journal
-from re_dms.journal.store import open_store
+from re_dms.journal.opening import open_store
 from re_dms.lsn import LSN
 from re_dms.manifest import Manifest, Root, TableState
 from re_dms.observe.status import (
@@ -117,7 +117,7 @@ def _source(settings: Settings) -> SourceStatus | None:
 
 
 def _open_journal(settings: Settings, found: _Found) -> Journal:
-    journal = Journal(open_store(settings.journal.url))
+    journal = Journal(open_store(settings.journal))
     root = journal.root()
     if root is not None:
         require_ours(root, settings)

@@ -15,12 +15,13 @@ from re_dms.source.patterns import TablePattern
 _IDENTIFIER: Final = re.compile(r"[a-z0-9_]{1,63}")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _PARTS: Final = re.compile(r'(?:"[^"]*"|[^",]|")+')
+_S3: Final = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9_=-][A-Za-z0-9_.=-]*)*/?")
 _SCHEME: Final = re.compile(r"([a-z][a-z0-9+.-]*):(//)?", re.IGNORECASE)
 
 IDENTIFIER_BYTES_MAX: Final = 63  # NAMEDATALEN - 1
 PATTERN_BYTES_MAX: Final = 4 * IDENTIFIER_BYTES_MAX + 5  # both names quoted, every character a doubled quote
 
-LATER: Final = {"s3": "an S3 journal", "redshift": "Redshift"}
+LATER: Final = {"redshift": "Redshift"}
 """Schemes that are promised, with what they are called."""
 
 
@@ -83,7 +84,13 @@ def warehouse_url(text: str) -> str:
 
 
 def journal_url(text: str) -> str:
-    """file:///abs/dir."""
+    """file:///abs/dir or s3://bucket/prefix."""
+    if text.startswith("s3://"):
+        if _S3.fullmatch(text) is None:
+            raise ValueError(
+                "must be s3://bucket/prefix: a bucket's name, and a prefix of letters, digits, dots, dashes, underscores"
+            )
+        return text
     path = _path_of(text, scheme="file", example="file:///srv/re_dms/journal", what="directory")
     if path.strip("/") == "":
         raise ValueError("must name a directory of its own: file:///srv/re_dms/journal")

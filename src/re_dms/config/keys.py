@@ -127,12 +127,27 @@ class JournalSection(_Section):
     url: Annotated[Annotated[str, AfterValidator(checks.journal_url)] | None, _Unset, Option("--journal", "URL")] = (
         Field(
             None,
-            description="A directory: file:///abs/dir. Default for DuckDB: beside the warehouse's file, with .journal added.",
+            description="A directory or a place in a bucket: file:///abs/dir, s3://bucket/prefix. Default for DuckDB: "
+            "beside the warehouse's file, with .journal added.",
             examples=["file:///srv/re_dms/shop.duckdb.journal"],
         )
     )
     compression: Annotated[Literal["zstd", "gzip"], Option("--compression", "zstd|gzip")] = Field(
         "zstd", description="How data files are compressed: zstd or gzip."
+    )
+    region: Annotated[str | None, _Unset, Option("--region", "REGION")] = Field(
+        None,
+        description="The region of an S3 journal's bucket. Default: AWS_REGION, AWS_DEFAULT_REGION or the profile's.",
+        examples=["eu-central-1"],
+    )
+    encryption: Literal["none", "sse-s3", "sse-kms"] = Field(
+        "none",
+        description="How S3 is asked to encrypt the objects: sse-s3, sse-kms, or none: as the bucket says.",
+    )
+    kms_key_id: Annotated[str | None, _Unset] = Field(
+        None,
+        description="The KMS key for sse-kms: its ARN. Default: AWS's own key for S3.",
+        examples=["arn:aws:kms:eu-central-1:123456789012:key/…"],
     )
 
 

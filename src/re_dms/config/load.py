@@ -119,8 +119,10 @@ def _contradictions(sections: Mapping[str, BaseModel | None]) -> list[str]:
     found = []
     if _value(sections, "source.insecure_tls") and _value(sections, "source.ca_file"):
         found.append("source.insecure_tls: cannot be combined with source.ca_file, which asks for a check")
+    if _value(sections, "journal.kms_key_id") and _value(sections, "journal.encryption") != "sse-kms":
+        found.append("journal.kms_key_id: goes with journal.encryption = \"sse-kms\" only")
     journal, warehouse = _value(sections, "journal.url"), _value(sections, "warehouse.url")
-    if journal and warehouse:
+    if journal and warehouse and journal.startswith("file:"):
         directory, database = (Path(os.path.normpath(checks.url_path(url))) for url in (journal, warehouse))
         if database == directory or directory.is_relative_to(database):
             found.append("journal.url: cannot be the warehouse's file or lie below it")
@@ -146,13 +148,14 @@ def _settings(sections: Mapping[str, BaseModel | None], *, halves: frozenset[Hal
         )
     if "warehouse" in halves and url is not None:
         warehouse = WarehouseSettings(url=url)
-    journal = _value(sections, "journal.url") or default_journal(url)
+    journal = _all(sections, "journal")
+    journal["url"] = journal["url"] or default_journal(url)
     return Settings(
         name=name,
         forget=_value(sections, "pipeline.forget"),
         source=source,
         warehouse=warehouse,
-        journal=JournalSettings(url=journal, compression=_value(sections, "journal.compression")),
+        journal=JournalSettings(**journal),
         capture=CaptureSettings(**_all(sections, "capture")),
         log=LogSettings(**_all(sections, "log")),
     )

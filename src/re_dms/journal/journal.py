@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-import shutil
-import tempfile
-import weakref
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from re_dms.errors import ChangesMissing, InvariantError, JournalError, JournalUnavailable, PipelineHeld
 from re_dms.failpoints import failpoint
 from re_dms.journal import keys
+from re_dms.journal.copies import LocalCopies
 from re_dms.journal.objects import RESET, Applied, CopyRequest, Model, Position, parse, to_json
 from re_dms.journal.store import ObjectExists, ObjectMissing, Store
 from re_dms.lsn import LSN
 from re_dms.manifest import Counts, DataFile, Manifest, Registry, RegistryRef, Root, WarehouseName
 
 _PUT_ATTEMPTS_MAX: Final = 3
-_READ_BYTES: Final = 1024 * 1024
 
 
 class Journal:
@@ -28,7 +26,7 @@ class Journal:
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        self._cache: str | None = None
+        self._copies = LocalCopies(store)
 
     # --- Identity
 
@@ -60,12 +58,15 @@ class Journal:
         numbers = self.numbers()
         return self._read_manifest(numbers[-1]) if numbers else None
 
-    def manifest(self, number: int) -> Manifest | None:
-        """Batch `number`; None when it is not there yet. Raises ChangesMissing when it is missing and a later one is not."""
+    def manifest(self, number: int, *, look_beyond: bool = True) -> Manifest | None:
+        """Batch `number`; None when it is not there yet. Raises ChangesMissing when it is missing and a later one is not.
+
+        Without `look_beyond` later ones are not looked for: one small request, for those who ask often.
+        """
         try:
             return self._read_manifest(number)
         except ObjectMissing:
-            if not any(later > number for later in self.numbers()):
+            if not look_beyond or not any(later > number for later in self.numbers()):
                 return None
         try:
             return self._read_manifest(number)  # it may have come, with the later one, after the first look
@@ -136,40 +137,13 @@ class Journal:
         """A local file with the data file's bytes, checked against its size and checksum.
 
         Raises ChangesMissing when the object is missing or altered. For stores that are not local the file is a copy
-        that lives until the next `fetch` of the same key or the end of this Journal.
+        that lives until `release` or the end of this Journal.
         """
-        path = self.store.local_path(file.key)
-        if path is None:
-            path = self._copy_locally(file)
-        digest, size = hashlib.sha256(), 0
-        try:
-            with path.open("rb") as stream:
-                while block := stream.read(_READ_BYTES):
-                    digest.update(block)
-                    size += len(block)
-        except FileNotFoundError:
-            raise self._data_missing(file, "is missing") from None
-        except OSError as error:
-            raise JournalUnavailable(f"{file.key} cannot be read from {self.store.url}") from error
-        if (size, digest.hexdigest()) != (file.bytes, file.sha256):
-            raise self._data_missing(file, f"was altered ({size} bytes, {file.bytes} were written)")
-        return path
+        return self._copies.fetch(file)
 
-    def _copy_locally(self, file: DataFile) -> Path:
-        if self._cache is None:
-            self._cache = tempfile.mkdtemp(prefix="re_dms-journal-")
-            weakref.finalize(self, shutil.rmtree, self._cache, ignore_errors=True)
-        path = Path(self._cache, file.key.replace("/", "-"))
-        try:
-            path.write_bytes(self.store.get(file.key))
-        except ObjectMissing:
-            raise self._data_missing(file, "is missing") from None
-        return path
-
-    def _data_missing(self, file: DataFile, what: str) -> ChangesMissing:
-        return ChangesMissing(
-            f"{file.key} of batch {keys.number_of(file.key)} {what} in the journal {self.store.url}", remedy=RESET
-        )
+    def release(self) -> None:
+        """The files that `fetch` gave are no longer needed."""
+        self._copies.release()
 
     # --- Registry
 
@@ -237,7 +211,7 @@ class Journal:
     def request_copy(self, oid: int) -> None:
         """Ask capture to copy this table again. Every call is a request of its own: one that comes while an earlier
         one is being served is not cleared with it."""
-        self.store.create(keys.request_key(oid, secrets.token_hex(6)), to_json(CopyRequest(oid=oid)))
+        self._create_same(keys.request_key(oid, secrets.token_hex(6)), to_json(CopyRequest(oid=oid)))
 
     def copy_requests(self) -> dict[int, list[str]]:
         """By OID of the tables that were asked for, the keys of the requests."""
@@ -265,19 +239,25 @@ class Journal:
         there = self._read_optional(key, type(mine))
         if there is not None:
             return there
-        try:
-            self.store.create(key, to_json(mine))
-        except ObjectExists:
-            return self._read(key, type(mine))
-        return mine
+        return parse(key, self._create_or_get(key, to_json(mine)), type(mine))
 
     def _create_same(self, key: str, data: bytes) -> None:
         """Create the object, or find that it is there with the same bytes."""
-        try:
-            self.store.create(key, data)
-        except ObjectExists:
-            if self.store.get(key) != data:
-                raise InvariantError(f"{key} exists in {self.store.url} with other bytes") from None
+        if self._create_or_get(key, data) != data:
+            raise InvariantError(f"{key} exists in {self.store.url} with other bytes")
+
+    def _create_or_get(self, key: str, data: bytes) -> bytes:
+        """The bytes under `key` once somebody has created it: `data`, or another's. A lost reply and a put that clashed
+        with one that failed look alike; reading tells them apart."""
+        for _ in range(_PUT_ATTEMPTS_MAX):
+            try:
+                self.store.create(key, data)
+            except ObjectExists:
+                with suppress(ObjectMissing):
+                    return self.store.get(key)
+            else:
+                return data
+        raise JournalUnavailable(f"{key} could not be put into {self.store.url}", remedy="nothing to do if it passes")
 
     def _read_manifest(self, number: int) -> Manifest:
         key = keys.manifest_key(number)

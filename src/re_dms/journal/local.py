@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import socket
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -52,6 +53,10 @@ class LocalStore:
     def url(self) -> str:
         return self._root.as_uri()
 
+    @property
+    def remote(self) -> bool:
+        return False
+
     def create(self, key: str, data: bytes) -> None:
         self.create_many([(key, data)])
 
@@ -87,6 +92,14 @@ class LocalStore:
             # Its writer may have died between link and sync: who acts on what he sees needs it to stay.
             self._settle_down_to(path.parent)
             return data
+
+    def download(self, key: str, path: Path) -> None:
+        source = self._path(key)
+        with _told(source):
+            try:
+                shutil.copyfile(source, path)
+            except FileNotFoundError:
+                raise ObjectMissing(f"{key} is missing in {self._root}") from None
 
     def exists(self, key: str) -> bool:
         path = self._path(key)

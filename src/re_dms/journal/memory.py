@@ -20,6 +20,10 @@ class MemoryStore:
     def url(self) -> str:
         return "memory:"
 
+    @property
+    def remote(self) -> bool:
+        return False
+
     def create(self, key: str, data: bytes) -> None:
         with self._lock:
             if check_key(key) in self._objects:
@@ -39,6 +43,9 @@ class MemoryStore:
             return self._objects[check_key(key)]
         except KeyError:
             raise ObjectMissing(f"{key} is missing in {self.url}") from None
+
+    def download(self, key: str, path: Path) -> None:
+        path.write_bytes(self.get(key))
 
     def exists(self, key: str) -> bool:
         return check_key(key) in self._objects

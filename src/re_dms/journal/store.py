@@ -1,4 +1,4 @@
-"""Where the journal's objects are kept: the contract of a store, and how one is opened.
+"""Where the journal's objects are kept: the contract of a store.
 
 A store is a flat map from keys ("batches/000000000001.json") to bytes. The journal rests on two promises: an object is
 created by exactly one of all writers that try, and what a writer was told is there survives a power cut.
@@ -9,14 +9,13 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, Protocol
-from urllib.parse import unquote_to_bytes, urlsplit
 
-from re_dms.errors import ConfigurationError, JournalError
+from re_dms.errors import JournalError
 
 _KEY: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.=-]*(/[A-Za-z0-9_][A-Za-z0-9_.=-]*)*")
-_URL_REMEDY: Final = "write it as file:///absolute/directory, with special characters percent-encoded"
 
 
 class ObjectExists(JournalError):
@@ -25,6 +24,10 @@ class ObjectExists(JournalError):
 
 class ObjectMissing(JournalError):
     """There is no object of that name."""
+
+
+class ObjectAltered(JournalError):
+    """The object's bytes are not those that were put there."""
 
 
 class Store(Protocol):
@@ -40,8 +43,17 @@ class Store(Protocol):
         """The store's address, without secrets."""
         ...
 
+    @property
+    def remote(self) -> bool:
+        """Whether every call is a request that takes time and costs money: then it is looked into less often."""
+        ...
+
     def create(self, key: str, data: bytes) -> None:
-        """Create-only put: durable when it returns. Raises ObjectExists, of all racing writers, for all but one."""
+        """Create-only put: durable when it returns. Raises ObjectExists, of all racing writers, for all but one.
+
+        After a lost reply ObjectExists may be raised for what this very call has put: whose it is, `get` tells. It may
+        also be raised while another writer's put is under way that may fail yet.
+        """
         ...
 
     def create_many(self, objects: Sequence[tuple[str, bytes]]) -> None:
@@ -54,6 +66,10 @@ class Store(Protocol):
 
     def get(self, key: str) -> bytes:
         """The object's bytes. What it returns is as durable as if this process had created it. Raises ObjectMissing."""
+        ...
+
+    def download(self, key: str, path: Path) -> None:
+        """Write the object's bytes into the file `path`, a part at a time. Raises ObjectMissing, ObjectAltered."""
         ...
 
     def exists(self, key: str) -> bool:
@@ -95,7 +111,8 @@ def probe_create_only(store: Store) -> None:
     """`Store.probe` for every store: put a random key twice."""
     key = f"probe/{secrets.token_hex(16)}"
     try:
-        store.create(key, b"first")
+        with suppress(ObjectExists):  # nobody else has this name: it is ours, and its reply was lost
+            store.create(key, b"first")
         try:
             store.create(key, b"second")
         except ObjectExists:
@@ -107,26 +124,3 @@ def probe_create_only(store: Store) -> None:
         )
     finally:
         store.delete([key])
-
-
-def open_store(url: str) -> Store:
-    """The store at `url`: file:///absolute/directory. Nothing is made before the first object is.
-
-    Raises ConfigurationError for any other address. Messages never repeat the address: it may hold a secret.
-    """
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        raise ConfigurationError("the journal's address is not a URL", remedy=_URL_REMEDY) from None
-    if parts.scheme != "file":
-        scheme = f"scheme {parts.scheme!r}" if parts.scheme else "no scheme"
-        raise ConfigurationError(f"the journal's address has {scheme}", remedy=_URL_REMEDY)
-    path = unquote_to_bytes(parts.path)
-    if parts.netloc or parts.query or parts.fragment or not path.startswith(b"/") or b"\x00" in path:
-        raise ConfigurationError("the journal's address names no absolute directory", remedy=_URL_REMEDY)
-    if not path.strip(b"/."):
-        raise ConfigurationError("the journal's address is the root directory", remedy="name a directory of its own")
-
-    from re_dms.journal.local import LocalStore
-
-    return LocalStore(Path(path.decode(errors="surrogateescape")))

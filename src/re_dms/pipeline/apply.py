@@ -11,8 +11,8 @@ import structlog
 from re_dms.errors import RESET, ChangesMissing, ConfigurationError, JournalUnavailable, PipelineHeld
 from re_dms.failpoints import failpoint
 from re_dms.journal.journal import Journal
+from re_dms.journal.opening import open_store
 from re_dms.journal.retention import prune
-from re_dms.journal.store import open_store
 from re_dms.lsn import LSN
 from re_dms.manifest import Manifest, Root, WarehouseName
 from re_dms.pipeline.surroundings import Surroundings
@@ -22,6 +22,9 @@ from re_dms.warehouse.base import open_warehouse
 log = structlog.get_logger()
 
 _POLL_SECONDS: Final = 0.5
+_POLL_REMOTE_SECONDS_MAX: Final = 5.0  # every look is a request; capture's hint wakes us earlier in the same service
+_POLL_GROWTH: Final = 1.25
+_LOOK_BEYOND_SECONDS: Final = 30.0
 _TABLES_A_MESSAGE: Final = 500
 _PRUNE_BATCHES: Final = 16
 _PRUNE_SECONDS: Final = 10.0
@@ -34,7 +37,7 @@ class Apply:
     def __init__(self, surroundings: Surroundings, target: WarehouseSettings) -> None:
         self.settings = surroundings.settings
         self.control = surroundings.control
-        self.journal = Journal(open_store(self.settings.journal.url))
+        self.journal = Journal(open_store(self.settings.journal))
         self.warehouse = open_warehouse(target.url)
         self.url = target.url
         self.owner = uuid.uuid4().hex[:12]
@@ -42,6 +45,8 @@ class Apply:
         self.asked = False  # how far the warehouse is, whenever nothing waits
         self.loaded = 0  # batches since the journal was pruned
         self.pruned_at = time.monotonic()
+        self.patience = _POLL_SECONDS
+        self.looked_beyond_at = float("-inf")
 
     def run(self) -> None:
         """Claim the pipeline, then load until told to drain."""
@@ -55,13 +60,16 @@ class Apply:
                 manifest = self._next()
                 if manifest is not None and not self._out_of_time():
                     self._load(manifest)
+                    self.patience = _POLL_SECONDS
                     self._listen(0)
                 elif self.drain_until is not None:
                     self._prune(at_once=True)
                     return
                 else:
                     self._tell_level(known)
-                    self._listen(_POLL_SECONDS)
+                    self._listen(self.patience)
+                    if self.journal.store.remote:
+                        self.patience = min(self.patience * _POLL_GROWTH, _POLL_REMOTE_SECONDS_MAX)
                 self._prune()
 
     def _wait_for_root(self) -> Root | None:
@@ -106,8 +114,12 @@ class Apply:
 
     def _next(self) -> Manifest | None:
         """The next batch. One that is missing may have been applied and pruned by an apply that took over from us."""
+        now = time.monotonic()
+        look_beyond = not self.journal.store.remote or now - self.looked_beyond_at >= _LOOK_BEYOND_SECONDS
+        if look_beyond:
+            self.looked_beyond_at = now
         try:
-            return self.journal.manifest(self.number + 1)
+            return self.journal.manifest(self.number + 1, look_beyond=look_beyond)
         except ChangesMissing:
             watermark = self.warehouse.watermark(self.root.journal_id)
             if watermark is not None and watermark.batch > self.number:
@@ -121,14 +133,17 @@ class Apply:
         failpoint("apply.found")
         self.control.send({"event": "loading", "number": manifest.number})
         began = time.monotonic()
-        self.warehouse.load(
-            manifest,
-            journal_id=self.root.journal_id,
-            pipeline=self.root.pipeline,
-            epoch=self.epoch,
-            owner=self.owner,
-            fetch=self.journal.fetch,
-        )
+        try:
+            self.warehouse.load(
+                manifest,
+                journal_id=self.root.journal_id,
+                pipeline=self.root.pipeline,
+                epoch=self.epoch,
+                owner=self.owner,
+                fetch=self.journal.fetch,
+            )
+        finally:
+            self.journal.release()
         applied_us = time.time_ns() // 1000
         self.number = manifest.number
         self.loaded += 1

@@ -21,7 +21,7 @@ from re_dms.decode.pgoutput import PgOutputDecoder
 from re_dms.errors import ConfigurationError, InvariantError, JournalUnavailable
 from re_dms.failpoints import failpoint
 from re_dms.journal.journal import Journal
-from re_dms.journal.store import open_store
+from re_dms.journal.opening import open_store
 from re_dms.lsn import LSN
 from re_dms.manifest import Commit, Manifest, RegistryRef
 from re_dms.pipeline.batch import Batch
@@ -65,7 +65,7 @@ class Encoder:
 
     def run(self) -> None:
         """Plan, copy, then encode what the reader streams until it leaves."""
-        store = open_store(self.settings.journal.url)
+        store = open_store(self.settings.journal)
         store.probe()
         self.journal = Journal(store)
         plan = self._plan()

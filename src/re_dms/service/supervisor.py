@@ -242,9 +242,9 @@ def _signals() -> Iterator[int]:
 def _require_journal(settings: Settings) -> None:
     """An end is asked for: a journal that is not there would be waited for without end."""
     from re_dms.journal.journal import Journal
-    from re_dms.journal.store import open_store
+    from re_dms.journal.opening import open_store
 
-    if Journal(open_store(settings.journal.url)).root() is None:
+    if Journal(open_store(settings.journal)).root() is None:
         raise JournalError(
             f"there is no journal at {settings.journal.url} yet", remedy="start capture first, or check --journal"
         )
