@@ -89,9 +89,8 @@ def aws(s3: S3, monkeypatch: pytest.MonkeyPatch) -> S3:
 
 
 def s3_store(bucket: str, prefix: str = "journals/one", **others: Any) -> S3Store:
-    """A store that gives up after two seconds."""
-    values = {"region": None, "encryption": "none", "kms_key_id": None} | others
-    return S3Store(Place(bucket_name=bucket, prefix=prefix, **values), retry_seconds_max=2.0)
+    """A store in the bucket that gives up soon."""
+    return S3Store(Place(bucket=bucket, prefix=prefix, attempts_max=2, **others))
 
 
 @dataclass(frozen=True)
@@ -113,6 +112,7 @@ class FaultProxy:
     endpoint: str
     port: int = 0
     plan: Callable[[str, str], Fault] = lambda method, path: None
+    drop_headers: frozenset[str] = frozenset()
     done: Counter[str] = field(default_factory=Counter)
     requests: Counter[str] = field(default_factory=Counter)
 
@@ -188,9 +188,10 @@ def _handler(proxy: FaultProxy) -> type[BaseHTTPRequestHandler]:
         do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = handle_any  # noqa: N815 - http.server's names
 
         def forward(self, body: bytes) -> tuple[HTTPResponse, bytes]:
+            headers = {name: value for name, value in self.headers.items() if name.lower() not in proxy.drop_headers}
             connection = HTTPConnection(host, int(port), timeout=30)
             try:
-                connection.request(self.command, self.path, body=body, headers=dict(self.headers.items()))
+                connection.request(self.command, self.path, body=body, headers=headers)
                 response = connection.getresponse()
                 return response, response.read()
             finally:

@@ -10,7 +10,9 @@ from re_dms.errors import ConfigurationError
 from re_dms.journal.store import Store
 from re_dms.settings import JournalSettings
 
-_URL_REMEDY: Final = "write it as file:///absolute/directory, with special characters percent-encoded, or s3://bucket/prefix"
+_URL_REMEDY: Final = (
+    "write it as file:///absolute/directory, with special characters percent-encoded, or s3://bucket/prefix"
+)
 
 
 def open_store(settings: JournalSettings) -> Store:

@@ -1,9 +1,9 @@
-"""A store in an S3 bucket, on obstore. Create-only puts are S3's conditional writes (`If-None-Match: *`).
+"""A store in an S3 bucket. Create-only puts are S3's conditional writes (`If-None-Match: *`).
 
-Every object is one PUT (up to 5 GB; a multipart upload has no create-only form worth its price) and carries the SHA-256
+Every object is one PUT (up to 5 GB; a multipart upload would need a second condition at its end) and carries the SHA-256
 of its bytes as metadata, so that a reply that is cut short, or an error page with status 200, is never taken for the
-object. Requests that fail in passing are repeated a few times here, over seconds; what still fails is
-JournalUnavailable, which the service tries again for as long as it takes.
+object. Requests that fail in passing are repeated a few times, over seconds; what still fails is JournalUnavailable,
+which the service tries again for as long as it takes.
 
 A reply that was lost looks like "somebody else was first": the journal settles that by reading (protocol line 3).
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
@@ -15,34 +15,22 @@ import builtins
 import hashlib
 import random
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from datetime import timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-import obstore
-from obstore.exceptions import BaseError
-from obstore.store import S3Store as Bucket
-
 from re_dms.errors import JournalUnavailable
-from re_dms.journal.s3_session import Place
+from re_dms.journal.s3_session import BODY_FAILURES, CONNECTIONS_MAX, FAILURES, Place
 from re_dms.journal.s3_words import NoSuchObject, Taken, refusal
 from re_dms.journal.store import ObjectAltered, ObjectExists, ObjectMissing, check_key, probe_create_only
 
 _CHECKSUM: Final = "sha256"  # sent and received as x-amz-meta-sha256
-_THREADS_MAX: Final = 16
 _READ_ATTEMPTS_MAX: Final = 4
 _READ_PAUSE_SECONDS: Final = 0.2
-_LIST_CHUNK: Final = 1000
-_RETRIES_MAX: Final = 5
-_RETRY_SECONDS_MAX: Final = 20.0
-_TIMES: Final[dict[str, Any]] = {
-    "connect_timeout": timedelta(seconds=5),
-    "read_timeout": timedelta(seconds=60),
-    "timeout": timedelta(seconds=600),
-}
+_READ_BYTES: Final = 1024 * 1024
+_DELETE_KEYS_MAX: Final = 1000  # of one request
 
 Answer = TypeVar("Answer")
 
@@ -50,18 +38,9 @@ Answer = TypeVar("Answer")
 class S3Store:
     """Objects below `prefix` of a bucket. Nothing is asked of S3 before the first call."""
 
-    def __init__(self, place: Place, *, retry_seconds_max: float = _RETRY_SECONDS_MAX) -> None:
+    def __init__(self, place: Place) -> None:
         self._place = place
-        self._retries = {
-            "max_retries": _RETRIES_MAX,
-            "retry_timeout": timedelta(seconds=retry_seconds_max),
-            "backoff": {
-                "init_backoff": timedelta(milliseconds=100),
-                "max_backoff": timedelta(seconds=retry_seconds_max / 4),
-                "base": 2,
-            },
-        }
-        self._opened: Bucket | None = None
+        self._prefix = f"{place.prefix}/" if place.prefix else ""
 
     @property
     def url(self) -> str:
@@ -72,9 +51,8 @@ class S3Store:
         return True
 
     def create(self, key: str, data: bytes) -> None:
-        path = check_key(key)
         try:
-            self._put(path, data, mode="create")
+            self._put(key, data, IfNoneMatch="*")
         except Taken:
             raise ObjectExists(f"{key} exists in {self.url}") from None
 
@@ -84,45 +62,32 @@ class S3Store:
             for key, data in objects:
                 self.create(key, data)
             return
-        with ThreadPoolExecutor(min(_THREADS_MAX, len(objects))) as pool:
+        with ThreadPoolExecutor(min(CONNECTIONS_MAX, len(objects))) as pool:
             failures = [put.exception() for put in [pool.submit(self.create, key, data) for key, data in objects]]
         # "It exists" is settled by reading, which tells the rest again: everything else is told first.
         for failure in sorted(filter(None, failures), key=lambda error: isinstance(error, ObjectExists)):
             raise failure
 
     def put(self, key: str, data: bytes) -> None:
-        self._put(check_key(key), data, mode="overwrite")
+        self._put(key, data)
 
     def get(self, key: str) -> bytes:
-        path = check_key(key)
-
-        def read() -> tuple[bytes, str | None]:
-            result = obstore.get(self._bucket, path)
-            return bytes(result.bytes()), result.attributes.get(_CHECKSUM)
-
-        def check(answer: tuple[bytes, str | None]) -> str:
-            return hashlib.sha256(answer[0]).hexdigest()
-
-        return self._read_checked(key, read, check)[0]
+        found = bytearray()
+        self._read(key, found.clear, found.extend)
+        return bytes(found)
 
     def download(self, key: str, path: Path) -> None:
-        source = check_key(key)
+        with path.open("wb") as file:
 
-        def read() -> tuple[str, str | None]:
-            result = obstore.get(self._bucket, source)
-            digest = hashlib.sha256()
-            with path.open("wb") as file:
-                for block in result:
-                    digest.update(block)
-                    file.write(block)
-            return digest.hexdigest(), result.attributes.get(_CHECKSUM)
+            def begin() -> None:
+                file.seek(0)
+                file.truncate()
 
-        self._read_checked(key, read, lambda answer: answer[0])
+            self._read(key, begin, file.write)
 
     def exists(self, key: str) -> bool:
-        path = check_key(key)
         try:
-            self._ask("HeadObject", lambda: obstore.head(self._bucket, path))
+            self._ask("HeadObject", lambda: self._client.head_object(**self._object(key)))
         except NoSuchObject:
             return False
         return True
@@ -131,20 +96,26 @@ class S3Store:
         return builtins.list(self.sizes(prefix))
 
     def sizes(self, prefix: str) -> dict[str, int]:
-        directory = prefix.rpartition("/")[0]
-
         def read() -> dict[str, int]:
-            chunks = obstore.list(self._bucket, directory or None, chunk_size=_LIST_CHUNK)
-            return {entry["path"]: entry["size"] for chunk in chunks for entry in chunk}
+            pages = self._client.get_paginator("list_objects_v2").paginate(
+                Bucket=self._place.bucket, Prefix=self._prefix + prefix
+            )
+            entries = (entry for page in pages for entry in page.get("Contents", ()))
+            return {entry["Key"].removeprefix(self._prefix): entry["Size"] for entry in entries}
 
         found = self._ask("ListBucket", read)
-        return {key: found[key] for key in sorted(found) if key.startswith(prefix)}
+        return {key: found[key] for key in sorted(found)}
 
     def delete(self, keys: Iterable[str]) -> None:
-        paths = [check_key(key) for key in keys]
-        if paths:
-            with suppress(NoSuchObject):
-                self._ask("DeleteObject", lambda: obstore.delete(self._bucket, paths))
+        named = [{"Key": self._prefix + check_key(key)} for key in keys]
+        for some in _groups(named, _DELETE_KEYS_MAX):
+            request = {"Objects": some, "Quiet": True}
+            answer = self._ask(
+                "DeleteObject",
+                lambda request=request: self._client.delete_objects(Bucket=self._place.bucket, Delete=request),  # type: ignore[misc]
+            )
+            for failure in answer.get("Errors", ()):
+                raise refusal(failure.get("Code", ""), 200, action="DeleteObject", url=self.url)
 
     def probe(self) -> None:
         """As for every store; also lists, so that a right that is missing is told at the start."""
@@ -157,49 +128,60 @@ class S3Store:
 
     # --- Requests
 
-    @property
-    def _bucket(self) -> Bucket:
-        # Late, and in the process that asks: the session reads files and may ask the machine for credentials.
-        if self._opened is None:
-            self._opened = self._place.bucket(retries=self._retries, times=_TIMES)
-        return self._opened
+    @cached_property
+    def _client(self) -> Any:
+        # Late, and in the process that asks: it reads files, and may ask the machine for credentials.
+        return self._place.client()
 
-    def _put(self, path: str, data: bytes, mode: Any) -> None:
-        attributes: Any = {_CHECKSUM: hashlib.sha256(data).hexdigest()}
-        self._ask(
-            "PutObject",
-            lambda: obstore.put(self._bucket, path, data, attributes=attributes, mode=mode, use_multipart=False),
-        )
+    def _object(self, key: str) -> dict[str, Any]:
+        return {"Bucket": self._place.bucket, "Key": self._prefix + check_key(key)}
 
-    def _read_checked(
-        self, key: str, read: Callable[[], tuple[Answer, str | None]], check: Callable[[tuple[Answer, str | None]], str]
-    ) -> tuple[Answer, str | None]:
-        """What `read` gives, once its bytes are those that were put. Raises ObjectMissing and ObjectAltered.
+    def _put(self, key: str, data: bytes, **condition: str) -> None:
+        place, metadata = self._object(key), {_CHECKSUM: hashlib.sha256(data).hexdigest()}
+        arguments = place | condition | self._place.encryption_arguments
+        self._ask("PutObject", lambda: self._client.put_object(Body=data, Metadata=metadata, **arguments))
 
-        An object without our checksum (copied by hand) is taken as it is, after as many looks: an error page has none.
+    def _read(self, key: str, begin: Callable[[], object], take: Callable[[bytes], object]) -> None:
+        """Give the object's bytes to `take`, a part at a time; `begin` comes before every attempt.
+
+        Raises ObjectMissing and ObjectAltered. An object without our checksum (copied by hand) is taken as it is,
+        after as many looks: an error page has none either.
         """
+        place = self._object(key)
         for attempt in range(_READ_ATTEMPTS_MAX):
             if attempt:
                 time.sleep(_READ_PAUSE_SECONDS * attempt * random.uniform(0.5, 1.5))
             try:
-                answer = self._ask("GetObject", read)
+                reply = self._ask("GetObject", lambda: self._client.get_object(**place))
             except NoSuchObject:
                 raise ObjectMissing(f"{key} is missing in {self.url}") from None
-            except JournalUnavailable:
-                if attempt + 1 == _READ_ATTEMPTS_MAX:
-                    raise
-                continue
-            if answer[1] == check(answer):
-                return answer
-        if answer[1] is None:
-            return answer
-        raise ObjectAltered(f"{key} in {self.url} is not what was put there: its checksum differs")
+            begin()
+            digest, said, whole = hashlib.sha256(), reply["Metadata"].get(_CHECKSUM), True
+            try:
+                for part in reply["Body"].iter_chunks(_READ_BYTES):
+                    digest.update(part)
+                    take(part)
+            except BODY_FAILURES:  # the client repeats requests, not what went wrong within a reply
+                whole = False
+            if whole and said == digest.hexdigest():
+                return
+        if not whole:
+            raise JournalUnavailable(f"the reply with {key} of {self.url} was cut short {_READ_ATTEMPTS_MAX} times")
+        if said is not None:
+            raise ObjectAltered(f"{key} in {self.url} is not what was put there: its checksum differs")
 
     def _ask(self, action: str, request: Callable[[], Answer]) -> Answer:
         """The answer to a request. Raises Taken, NoSuchObject, JournalUnavailable and JournalError."""
         try:
             return request()
-        except (BaseError, OSError, ValueError) as error:
-            if isinstance(error, OSError) and error.errno is not None:
-                raise  # a local file's: obstore's have no number
-            raise refusal(error, action=action, url=self.url) from None
+        except FAILURES as error:
+            reply = getattr(error, "response", None) or {}
+            code = str(reply.get("Error", {}).get("Code", ""))
+            status = int(reply.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+            # The original is not chained: its text may hold an access key and parts of a signature.
+            raise refusal(code or type(error).__name__, status, action=action, url=self.url) from None
+
+
+def _groups(items: Sequence[Answer], size: int) -> Iterator[Sequence[Answer]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]

@@ -1,7 +1,7 @@
-"""Which bucket, which endpoint, which credentials: the usual AWS chain, read once for each process.
+"""Which bucket, which endpoint, which credentials: the usual AWS chain, through boto3.
 
-Credentials come from botocore's chain: environment, shared credentials and configuration files (profiles, SSO, assumed
-roles), web identity, container, instance metadata. It refreshes those that expire.
+Credentials: environment, shared credentials and configuration files (profiles, SSO, assumed roles), web identity,
+container, instance metadata; those that expire are refreshed. Endpoint: AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, profile.
 https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html
 """
 
@@ -14,30 +14,43 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from obstore.store import S3Store as Bucket
+import boto3
+from boto3.exceptions import Boto3Error
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+from urllib3.exceptions import HTTPError
 
 from re_dms.errors import ConfigurationError, JournalError
 from re_dms.settings import JournalSettings
 
+FAILURES: Final = (ClientError, BotoCoreError, Boto3Error)
+"""What a request raises. A ClientError has S3's reply, the others never got one."""
+BODY_FAILURES: Final = (BotoCoreError, HTTPError, ConnectionError, TimeoutError)
+"""What reading a reply's body raises when it is cut short or stalls."""
+CONNECTIONS_MAX: Final = 16
+
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html; prefixes of plain characters only
 _ADDRESS: Final = re.compile(
-    r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(?P<prefix>[A-Za-z0-9_=-][A-Za-z0-9_.=-]*(?:/[A-Za-z0-9_=-][A-Za-z0-9_.=-]*)*))?/?"
+    r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])"
+    r"(?:/(?P<prefix>[A-Za-z0-9_=-][A-Za-z0-9_.=-]*(?:/[A-Za-z0-9_=-][A-Za-z0-9_.=-]*)*))?/?"
 )
 _ENCRYPTIONS: Final = {"sse-s3": "AES256", "sse-kms": "aws:kms"}
-_ENDPOINTS: Final = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
-_REGIONS: Final = ("AWS_REGION", "AWS_DEFAULT_REGION")
 _REGION_DEFAULT: Final = "us-east-1"
+_ATTEMPTS_MAX: Final = 4  # with pauses of up to 1, 2 and 4 s
+_CONNECT_SECONDS_MAX: Final = 5
+_READ_SECONDS_MAX: Final = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
     """A bucket and a prefix in it ("" for none), and how objects are encrypted at rest."""
 
-    bucket_name: str
+    bucket: str
     prefix: str
-    region: str | None
-    encryption: str
-    kms_key_id: str | None
+    region: str | None = None
+    encryption: str = "none"
+    kms_key_id: str | None = None
+    attempts_max: int = _ATTEMPTS_MAX
 
     @classmethod
     def of(cls, settings: JournalSettings) -> Place:
@@ -49,7 +62,7 @@ class Place:
                 remedy="write it as s3://bucket/prefix (letters, digits, dots, dashes, underscores)",
             )
         return cls(
-            bucket_name=found["bucket"],
+            bucket=found["bucket"],
             prefix=found["prefix"] or "",
             region=settings.region,
             encryption=settings.encryption,
@@ -59,47 +72,56 @@ class Place:
     @property
     def url(self) -> str:
         """The address, for messages."""
-        return f"s3://{self.bucket_name}/{self.prefix}".rstrip("/")
+        return f"s3://{self.bucket}/{self.prefix}".rstrip("/")
 
-    def bucket(self, *, retries: Any, times: dict[str, Any]) -> Bucket:
-        """obstore's view of the place. Raises JournalError without credentials, ConfigurationError for an endpoint
-        that would send them in the clear."""
-        # 0.2 s and 30 MB: only those pay for it who keep a journal on S3.
-        import boto3
-        import botocore.exceptions
-        from obstore.auth.boto3 import Boto3CredentialProvider
+    @property
+    def encryption_arguments(self) -> dict[str, Any]:
+        """What a PUT says about encryption: nothing leaves it to the bucket."""
+        if self.encryption not in _ENCRYPTIONS:
+            return {}
+        arguments: dict[str, Any] = {"ServerSideEncryption": _ENCRYPTIONS[self.encryption]}
+        if self.kms_key_id is not None:
+            # A bucket key saves a request to KMS for each object.
+            arguments |= {"SSEKMSKeyId": self.kms_key_id, "BucketKeyEnabled": True}
+        return arguments
 
+    def client(self) -> Any:
+        """A client for this process; its calls may come from several threads.
+
+        Raises JournalError without credentials, ConfigurationError for an endpoint that would send them in the clear.
+        """
         try:
             session = boto3.Session()
-            credentials = Boto3CredentialProvider(session)
-        except (botocore.exceptions.BotoCoreError, ValueError) as error:
-            raise JournalError(
-                f"no AWS credentials were found for {self.url} ({type(error).__name__})",
-                remedy="set AWS_PROFILE, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give this machine a role",
-            ) from None
-        endpoint = _first(_ENDPOINTS)
-        config: dict[str, Any] = {"region": self.region or _first(_REGIONS) or session.region_name or _REGION_DEFAULT}
-        if endpoint is not None:
-            _require_safe(endpoint)
-            config["endpoint"] = endpoint
-        if self.encryption in _ENCRYPTIONS:
-            config["server_side_encryption"] = _ENCRYPTIONS[self.encryption]
-        if self.kms_key_id is not None:
-            config |= {"sse_kms_key_id": self.kms_key_id, "sse_bucket_key_enabled": True}
-        client: Any = times | {"allow_http": endpoint is not None and endpoint.startswith("http:")}
-        options: Any = {"prefix": self.prefix} if self.prefix else {}
-        return Bucket(
-            self.bucket_name,
-            config=config,  # type: ignore[arg-type]  # a TypedDict that is built up step by step
-            client_options=client,
-            retry_config=retries,
-            credential_provider=credentials,
-            **options,
+            if session.get_credentials() is None:
+                raise _no_credentials(self.url, "none anywhere")
+            region = self.region or os.environ.get("AWS_REGION") or session.region_name or _REGION_DEFAULT
+            client = session.client("s3", region_name=region, config=self._config())
+            if (
+                not client.meta.endpoint_url.endswith(".amazonaws.com")
+                and ".amazonaws.com." not in client.meta.endpoint_url
+            ):
+                _require_safe(client.meta.endpoint_url)
+                # What stands in for S3 has one name: no bucket is a host of its own there.
+                client = session.client("s3", region_name=region, config=self._config(s3={"addressing_style": "path"}))
+        except (BotoCoreError, ValueError) as error:
+            raise _no_credentials(self.url, type(error).__name__) from None
+        return client
+
+    def _config(self, **more: Any) -> Config:
+        return Config(
+            retries={"mode": "standard", "max_attempts": self.attempts_max},
+            connect_timeout=_CONNECT_SECONDS_MAX,
+            read_timeout=_READ_SECONDS_MAX,
+            max_pool_connections=CONNECTIONS_MAX,
+            **more,
         )
 
 
-def _first(names: tuple[str, ...]) -> str | None:
-    return next((value for name in names if (value := os.environ.get(name))), None)
+def _no_credentials(url: str, what: str) -> JournalError:
+    return JournalError(
+        f"no AWS credentials were found for {url} ({what})",
+        remedy="set AWS_PROFILE, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give this machine a role",
+    )
 
 
 def _require_safe(endpoint: str) -> None:
