@@ -8,13 +8,13 @@ import os
 import socket
 import struct
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPResponse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, ClassVar
 
 import boto3
 import pytest
@@ -154,94 +154,88 @@ def fault_proxy(s3: S3, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultProxy]
 
 
 def _handler(proxy: FaultProxy) -> type[BaseHTTPRequestHandler]:
-    host, port = proxy.endpoint.removeprefix("http://").split(":")
+    return type("Handler", (_Handler,), {"proxy": proxy})
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
 
-        def handle_any(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            fault = proxy.plan(self.command, self.path)
-            proxy.requests[self.command] += 1
-            proxy.done[str(fault or "through")] += 1
-            match fault:
-                case Reply(status, code):
-                    self.answer(status, _ERROR.format(code=code).encode() if code else b"")
-                case "500":
-                    self.answer(500, _ERROR.format(code="InternalError").encode())
-                case "503":
-                    self.answer(503, _ERROR.format(code="SlowDown").encode())
-                case "200 with an error":
-                    self.answer(200, _ERROR.format(code="InternalError").encode())
-                case "cut before":
-                    self.cut()
-                case "cut after":
-                    self.forward(body)
-                    self.cut()
-                case "cut body":
-                    self.pass_on(*self.forward(body), cut=True)
-                case _:
-                    if fault == "slow":
-                        time.sleep(_SLOW_SECONDS)
-                    self.pass_on(*self.forward(body), cut=False)
+class _Handler(BaseHTTPRequestHandler):
+    """One connection of a client."""
 
-        do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = handle_any  # noqa: N815 - http.server's names
+    protocol_version = "HTTP/1.1"
+    proxy: FaultProxy
+    replies: ClassVar = {
+        "500": Reply(500, "InternalError"),
+        "503": Reply(503, "SlowDown"),
+        "200 with an error": Reply(200, "InternalError"),
+    }
 
-        def forward(self, body: bytes) -> tuple[HTTPResponse, bytes]:
-            headers = {name: value for name, value in self.headers.items() if name.lower() not in proxy.drop_headers}
-            connection = HTTPConnection(host, int(port), timeout=30)
-            try:
-                connection.request(self.command, self.path, body=body, headers=headers)
-                response = connection.getresponse()
-                return response, response.read()
-            finally:
-                connection.close()
+    def handle_any(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        fault = self.proxy.plan(self.command, self.path)
+        self.proxy.requests[self.command] += 1
+        self.proxy.done[str(fault or "through")] += 1
+        if isinstance(fault, str):
+            fault = self.replies.get(fault, fault)
+        if isinstance(fault, Reply):
+            self.answer(fault.status, _ERROR.format(code=fault.code).encode() if fault.code else b"")
+            return
+        if fault == "slow":
+            threading.Event().wait(_SLOW_SECONDS)
+        reply = None if fault == "cut before" else self.forward(body)
+        if reply is None or fault == "cut after":
+            self.cut()
+        else:
+            self.pass_on(*reply, cut=fault == "cut body")
 
-        def pass_on(self, response: HTTPResponse, body: bytes, *, cut: bool) -> None:
-            self.send_response_only(response.status)
-            for name, value in response.getheaders():
-                if name.lower() not in ("transfer-encoding", "connection", "content-length"):
-                    self.send_header(name, value)
-            # A reply without a body says how long the one of a GET would be.
-            length = response.getheader("Content-Length") if self.command == "HEAD" else None
-            self.send_header("Content-Length", length or str(len(body)))
-            self.end_headers()
-            if cut:
-                self.wfile.write(body[: len(body) // 2])
-                self.cut()
-            else:
-                self.wfile.write(body)
+    do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = handle_any  # noqa: N815 - http.server's names
 
-        def answer(self, status: int, body: bytes) -> None:
-            self.send_response_only(status)
-            self.send_header("Content-Length", str(len(body)))
-            self.send_header("Content-Type", "application/xml")
-            self.end_headers()
-            if self.command != "HEAD":
-                self.wfile.write(body)
+    def forward(self, body: bytes) -> tuple[HTTPResponse, bytes]:
+        host, port = self.proxy.endpoint.removeprefix("http://").split(":")
+        headers = {name: value for name, value in self.headers.items() if name.lower() not in self.proxy.drop_headers}
+        connection = HTTPConnection(host, int(port), timeout=30)
+        try:
+            connection.request(self.command, self.path, body=body, headers=headers)
+            response = connection.getresponse()
+            return response, response.read()
+        finally:
+            connection.close()
 
-        def cut(self) -> None:
-            self.wfile.flush()
-            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            self.connection.close()
-            self.close_connection = True
+    def pass_on(self, response: HTTPResponse, body: bytes, *, cut: bool) -> None:
+        self.send_response_only(response.status)
+        for name, value in response.getheaders():
+            if name.lower() not in ("transfer-encoding", "connection", "content-length"):
+                self.send_header(name, value)
+        # A reply without a body says how long the one of a GET would be.
+        length = response.getheader("Content-Length") if self.command == "HEAD" else None
+        self.send_header("Content-Length", length or str(len(body)))
+        self.end_headers()
+        self.wfile.write(body[: len(body) // 2] if cut else body)
+        if cut:
+            self.cut()
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's name
-            pass
+    def answer(self, status: int, body: bytes) -> None:
+        self.send_response_only(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Content-Type", "application/xml")
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
 
-        def handle(self) -> None:
-            try:
-                super().handle()
-            except (ConnectionError, OSError, ValueError):
-                pass  # the client's connection or ours has gone, as was wished
+    def cut(self) -> None:
+        self.wfile.flush()
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.connection.close()
+        self.close_connection = True
 
-        def finish(self) -> None:
-            try:
-                super().finish()
-            except (ConnectionError, OSError, ValueError):
-                pass
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's name
+        pass
 
-    return Handler
+    def handle(self) -> None:
+        with suppress(OSError, ValueError):  # the client's connection or ours has gone, as was wished
+            super().handle()
+
+    def finish(self) -> None:
+        with suppress(OSError, ValueError):
+            super().finish()
 
 
 def environment_without_aws(environment: Mapping[str, str]) -> dict[str, str]:

@@ -79,6 +79,9 @@ def test_every_key_can_be_set_by_its_environment_variable():
         "source.insecure_tls": ("0", False),
         "journal.url": ("file:///j", "file:///j"),
         "journal.compression": ("gzip", "gzip"),
+        "journal.region": ("eu-west-1", "eu-west-1"),
+        "journal.encryption": ("sse-kms", "sse-kms"),
+        "journal.kms_key_id": ("alias/journal", "alias/journal"),
         "warehouse.url": ("duckdb:///w.duckdb", "duckdb:///w.duckdb"),
         "capture.flush_seconds": ("0.5", 0.5),
         "capture.flush_mb": ("1024", 1024),
@@ -167,7 +170,7 @@ def test_every_mistake_is_told_at_once(tmp_path):
     [capture]
     flush_seconds = 0
     [warehouse]
-    url = "s3://bucket/x"
+    url = "redshift://cluster/x"
     """
     environment = {"RE_DMS_CAPTURE__FLUSH_MB": "2000", "RE_DMS_SOURCE_DSN": "host=h"}
     found = mistakes({"pipeline.name": "Shop"}, environment=environment, text=text, tmp_path=tmp_path)
@@ -179,7 +182,7 @@ def test_every_mistake_is_told_at_once(tmp_path):
         "capture.flush_seconds: must be above 0",
         "capture.flush_mb: must be at most 1024 (from RE_DMS_CAPTURE__FLUSH_MB)",
         "pipeline.name: must be 1 to 63 of the characters a-z, 0-9 and _ (from --name)",
-        "warehouse.url: s3:// (an S3 journal) comes with a later version",
+        "warehouse.url: redshift:// (Redshift) comes with a later version",
         "source.dsn: is needed",
     ):
         assert [each for each in found if each.startswith(line)], (line, found)

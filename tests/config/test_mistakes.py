@@ -37,6 +37,9 @@ BAD = {
         f"file:///{SECRET}?x=1", f"file:///{SECRET}%20", DSN, 7, [SECRET], True, f"FILE:///{SECRET}",
     ),
     "journal.compression": (*WORDS, "", "ZSTD", "none"),
+    "journal.region": (SECRET, "eu central", True, [SECRET], {}),
+    "journal.encryption": (*WORDS, "", "AES256"),
+    "journal.kms_key_id": (f"{SECRET} x", f"{SECRET}\n", "ä", [SECRET]),
     "warehouse.url": (
         SECRET, f"/{SECRET}", f"duckdb://{SECRET}", f"duckdb:{SECRET}", f"redshift://u:{SECRET}@c/d", f"duckdb:///{SECRET}/",
         f"duckdb:///{SECRET}#x", "duckdb://", "duckdb://:memory:", ":memory:", f"duckdb:///{SECRET}\n", DSN, 7, [SECRET],

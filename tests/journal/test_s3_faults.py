@@ -30,9 +30,14 @@ def committed(writer: Writer, number: int) -> Manifest:
     return manifest
 
 
+def downloaded(store: Store, key: str, path: Path) -> bytes:
+    store.download(key, path)
+    return path.read_bytes()
+
+
 READS: dict[str, Callable[[Store, Path], object]] = {
     "get": lambda store, path: store.get("data/1/a"),
-    "download": lambda store, path: [store.download("data/1/a", path / "copy"), (path / "copy").read_bytes()][1],
+    "download": lambda store, path: downloaded(store, "data/1/a", path / "copy"),
     "exists": lambda store, path: store.exists("data/1/a"),
     "list": lambda store, path: store.list("data/"),
 }

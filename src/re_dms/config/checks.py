@@ -16,8 +16,10 @@ _IDENTIFIER: Final = re.compile(r"[a-z0-9_]{1,63}")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _PARTS: Final = re.compile(r'(?:"[^"]*"|[^",]|")+')
 _S3: Final = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9_=-][A-Za-z0-9_.=-]*)*/?")
+_REGION: Final = re.compile(r"[a-z0-9-]{1,40}")
 _SCHEME: Final = re.compile(r"([a-z][a-z0-9+.-]*):(//)?", re.IGNORECASE)
 
+KMS_KEY_BYTES_MAX: Final = 2048
 IDENTIFIER_BYTES_MAX: Final = 63  # NAMEDATALEN - 1
 PATTERN_BYTES_MAX: Final = 4 * IDENTIFIER_BYTES_MAX + 5  # both names quoted, every character a doubled quote
 
@@ -94,6 +96,20 @@ def journal_url(text: str) -> str:
     path = _path_of(text, scheme="file", example="file:///srv/re_dms/journal", what="directory")
     if path.strip("/") == "":
         raise ValueError("must name a directory of its own: file:///srv/re_dms/journal")
+    return text
+
+
+def region(text: str) -> str:
+    """An AWS region, as AWS writes it."""
+    if _REGION.fullmatch(text) is None:
+        raise ValueError("must be a region like eu-central-1")
+    return text
+
+
+def kms_key(text: str) -> str:
+    """A KMS key: ARN, id or alias."""
+    if not text.isprintable() or not text.isascii() or " " in text or len(text) > KMS_KEY_BYTES_MAX:
+        raise ValueError("must be a KMS key's ARN, id or alias")
     return text
 
 

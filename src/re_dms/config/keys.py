@@ -135,7 +135,7 @@ class JournalSection(_Section):
     compression: Annotated[Literal["zstd", "gzip"], Option("--compression", "zstd|gzip")] = Field(
         "zstd", description="How data files are compressed: zstd or gzip."
     )
-    region: Annotated[str | None, _Unset, Option("--region", "REGION")] = Field(
+    region: Annotated[Annotated[str, AfterValidator(checks.region)] | None, _Unset] = Field(
         None,
         description="The region of an S3 journal's bucket. Default: AWS_REGION, AWS_DEFAULT_REGION or the profile's.",
         examples=["eu-central-1"],
@@ -144,10 +144,10 @@ class JournalSection(_Section):
         "none",
         description="How S3 is asked to encrypt the objects: sse-s3, sse-kms, or none: as the bucket says.",
     )
-    kms_key_id: Annotated[str | None, _Unset] = Field(
+    kms_key_id: Annotated[Annotated[str, AfterValidator(checks.kms_key)] | None, _Unset] = Field(
         None,
-        description="The KMS key for sse-kms: its ARN. Default: AWS's own key for S3.",
-        examples=["arn:aws:kms:eu-central-1:123456789012:key/…"],
+        description="The KMS key to encrypt with: its ARN; means sse-kms. Default for sse-kms: AWS's own key for S3.",
+        examples=["arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd"],
     )
 
 

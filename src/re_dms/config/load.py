@@ -119,8 +119,8 @@ def _contradictions(sections: Mapping[str, BaseModel | None]) -> list[str]:
     found = []
     if _value(sections, "source.insecure_tls") and _value(sections, "source.ca_file"):
         found.append("source.insecure_tls: cannot be combined with source.ca_file, which asks for a check")
-    if _value(sections, "journal.kms_key_id") and _value(sections, "journal.encryption") != "sse-kms":
-        found.append('journal.kms_key_id: goes with journal.encryption = "sse-kms" only')
+    if _value(sections, "journal.kms_key_id") and _value(sections, "journal.encryption") == "sse-s3":
+        found.append("journal.kms_key_id: goes with journal.encryption sse-kms, not sse-s3")
     journal, warehouse = _value(sections, "journal.url"), _value(sections, "warehouse.url")
     if journal and warehouse and journal.startswith("file:"):
         directory, database = (Path(os.path.normpath(checks.url_path(url))) for url in (journal, warehouse))

@@ -65,7 +65,7 @@ class Place:
             bucket=found["bucket"],
             prefix=found["prefix"] or "",
             region=settings.region,
-            encryption=settings.encryption,
+            encryption="sse-kms" if settings.kms_key_id else settings.encryption,
             kms_key_id=settings.kms_key_id,
         )
 
