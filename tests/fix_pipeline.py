@@ -118,6 +118,8 @@ class Pipeline:
     started: list[Running] = field(default_factory=list)
     name: str = ""
     tcp: bool = False
+    journal_url: str = ""
+    environment: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def warehouse_path(self) -> Path:
@@ -131,6 +133,10 @@ class Pipeline:
     def journal_path(self) -> Path:
         return self.directory / "journal"
 
+    @property
+    def journal(self) -> str:
+        return self.journal_url or f"file://{self.journal_path}"
+
     def start(
         self,
         command: str = "run",
@@ -140,18 +146,22 @@ class Pipeline:
     ) -> Running:
         """Start `re-dms COMMAND` with this pipeline's source, journal and warehouse as far as the command takes them."""
         log_path = self.directory / f"log-{len(self.started)}.jsonl"
-        words = [sys.executable, "-m", "re_dms", command, "--journal", f"file://{self.journal_path}"]
+        words = [sys.executable, "-m", "re_dms", command]
+        if command == "journal":
+            words.append(arguments[0])
+            arguments = arguments[1:]
+        words += ["--journal", self.journal]
         if command != "capture":
             words += ["--warehouse", self.warehouse]
         words += ["--name", self.name]
         dsn = self.database.tcp_dsn if self.tcp else self.database.dsn
         settings = {"RE_DMS_LOG__LEVEL": log_level, "RE_DMS_LOG__FORMAT": "json"}
-        if command != "apply":
+        if command not in ("apply", "journal"):
             settings["RE_DMS_SOURCE__DSN"] = dsn
         with log_path.open("w") as log:
             process = subprocess.Popen(
                 [*words, *arguments],
-                env=os.environ | settings | dict(environment or {}),
+                env=os.environ | settings | dict(self.environment) | dict(environment or {}),
                 stdout=subprocess.PIPE,
                 stderr=log,
                 stdin=subprocess.DEVNULL,

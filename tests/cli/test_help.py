@@ -23,6 +23,7 @@ OPTIONS = {
     | {"--name", "--forget", "--tables", "--exclude", "--journal", "--compression"},
     "apply": FILE | LOG | UNTIL | {"--name", "--journal", "--warehouse"},
     "status": FILE | SOURCE | LOG | {"--name", "--journal", "--warehouse", "--json"},
+    "journal": {"--help"},
     "reset": FILE | SOURCE | LOG | {"--name", "--journal", "--warehouse", "--table", "--yes"},
     "drop": FILE | SOURCE | LOG | {"--name", "--journal", "--warehouse", "--yes"},
     "init": {"--config", "--force", "--debug", "--help"},

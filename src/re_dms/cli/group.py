@@ -17,6 +17,7 @@ COMMANDS: Final = {
     "capture": "Only the first half: from the source into the journal.",
     "apply": "Only the second half: from the journal into the warehouse.",
     "status": "How far behind: slot, journal, watermark and tables.",
+    "journal": "Look into the journal: ls, show, prune.",
     "reset": "Copy one table, or all of them, again.",
     "drop": "Remove slot, publication and journal; the tables stay.",
     "init": "Write a commented re_dms.toml with every key.",

@@ -21,8 +21,10 @@ class Removed:
         return Removed(objects=self.objects + other.objects, bytes=self.bytes + other.bytes)
 
 
-def prune(journal: Journal, applied_number: int) -> Removed:
+def prune(journal: Journal, applied_number: int, *, dry_run: bool = False) -> Removed:
     """Remove the batches below `applied_number`, which the warehouse must have committed; safe to repeat after a crash.
+
+    With `dry_run` nothing is removed, and what would be is counted.
 
     The applied batch and the newest stay. In ascending order, so that the batches that are there never have a gap: all
     data of a number, then its manifest. Data of other writers goes with the number: the manifest (there, or applied
@@ -39,18 +41,21 @@ def prune(journal: Journal, applied_number: int) -> Removed:
             by_number[number][key] = size
     manifests = journal.store.sizes(keys.BATCHES)
     removed = Removed()
+    remove = _count if dry_run else _remove
     for number in sorted({number for number in numbers if number < limit} | by_number.keys()):
-        removed += _remove(journal, by_number.get(number, {}))
-        failpoint("retention.data_removed")
+        removed += remove(journal, by_number.get(number, {}))
+        if not dry_run:
+            failpoint("retention.data_removed")
         manifest = keys.manifest_key(number)
         if manifest in manifests:
-            removed += _remove(journal, {manifest: manifests[manifest]})
-            failpoint("retention.manifest_removed")
-    return removed + _prune_registries(journal, [number for number in numbers if number >= limit])
+            removed += remove(journal, {manifest: manifests[manifest]})
+            if not dry_run:
+                failpoint("retention.manifest_removed")
+    return removed + remove(journal, _old_registries(journal, [number for number in numbers if number >= limit]))
 
 
-def _prune_registries(journal: Journal, remaining: list[int]) -> Removed:
-    """Remove the registries older than all remaining batches that none of them refers to."""
+def _old_registries(journal: Journal, remaining: list[int]) -> dict[str, int]:
+    """The registries older than all remaining batches that none of them refers to."""
     sizes = journal.store.sizes(keys.REGISTRIES)
     older = {key for key in sizes if (number := keys.number_of(key)) is not None and number < remaining[0]}
     for number in remaining:
@@ -59,9 +64,13 @@ def _prune_registries(journal: Journal, remaining: list[int]) -> Removed:
         manifest = journal.manifest(number)
         if manifest is not None:
             older.discard(manifest.registry.key)
-    return _remove(journal, {key: sizes[key] for key in older})
+    return {key: sizes[key] for key in older}
 
 
 def _remove(journal: Journal, objects: dict[str, int]) -> Removed:
     journal.store.delete(sorted(objects))
+    return _count(journal, objects)
+
+
+def _count(journal: Journal, objects: dict[str, int]) -> Removed:  # noqa: ARG001 - stands in for _remove
     return Removed(objects=len(objects), bytes=sum(objects.values()))
