@@ -86,7 +86,25 @@ class Copy(_Object):
     files: tuple[DataFile, ...]
 
 
-Step = Annotated[Changes | Truncate | Copy, Field(discriminator="step")]
+class Altered(_Object):
+    """The table's columns changed here, and no row came with it: the target follows."""
+
+    step: Literal["altered"] = "altered"
+    relation: int
+
+
+class Diverged(_Object):
+    """From here on the target cannot be right: the source changed in a way that the stream does not tell.
+
+    Apply stops by name; a copy mends it. `reason` is in words: names, never values.
+    """
+
+    step: Literal["diverged"] = "diverged"
+    relation: int
+    reason: str
+
+
+Step = Annotated[Changes | Truncate | Copy | Altered | Diverged, Field(discriminator="step")]
 
 
 class Counts(_Object):
@@ -116,11 +134,45 @@ class Commit(_Object):
     time_us: int
 
 
+class Watched(_Object):
+    """What the catalog watcher compares of one table (`source.watched` says how each is read).
+
+    `columns`: per attnum the xid that wrote its catalog row last, 0 where that says nothing. `key`: OID of the key's
+    constraint or index. `memberships`: OIDs of the rows that publish it. `labels` of enums by their OIDs. `composites`:
+    what each composite type consists of. `leaves`: partitions with their filenodes (0: has partitions itself).
+    """
+
+    name: str
+    identity: str
+    filenode: int
+    columns: dict[int, int] = Field(default_factory=dict)
+    key: int | None = None
+    memberships: tuple[int, ...] = ()
+    labels: dict[int, str] = Field(default_factory=dict)
+    composites: dict[int, str] = Field(default_factory=dict)
+    leaves: dict[int, int] = Field(default_factory=dict)
+
+
+class PublicationMark(_Object):
+    """The publication's row in the catalog: another `oid` is another publication, another `writer` an alteration."""
+
+    oid: int
+    writer: int
+    owner: int
+
+
 class TableState(_Object):
-    """What capture knows of one table. Rows of the stream committed before `copied_at` are in the copy."""
+    """What capture knows of one table. Rows of the stream committed before `copied_at` are in the copy.
+
+    `truncated_by`: xids of TRUNCATEs that were streamed since `watched` was read. `diverged`: why the target waits for a
+    copy.
+    """
 
     relation: Relation
     copied_at: LSN | None = None
+    watched: Watched | None = None
+    truncated_by: tuple[int, ...] = ()
+    diverged: str | None = None
 
 
 class Registry(_Object):
@@ -128,6 +180,7 @@ class Registry(_Object):
 
     number: int
     tables: dict[int, TableState]
+    publication: PublicationMark | None = None
 
 
 class RegistryRef(_Object):

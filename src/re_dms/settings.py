@@ -54,6 +54,7 @@ class CaptureSettings:
     position_seconds: float = 5.0
     status_seconds: float = 1.0
     pause_seconds_max: float = 5.0
+    catalog_seconds: float = 10.0
 
     @property
     def flush_bytes(self) -> int:

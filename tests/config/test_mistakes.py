@@ -50,6 +50,7 @@ BAD = {
     "capture.position_seconds": NUMBERS,
     "capture.status_seconds": (*NUMBERS, 10.5),
     "capture.pause_seconds_max": (*NUMBERS, 31),
+    "capture.catalog_seconds": NUMBERS,
     "log.level": (*WORDS, "", "INFO", "trace"),
     "log.format": (*WORDS, "", "xml"),
 }  # fmt: skip

@@ -13,7 +13,7 @@ from re_dms.errors import ChangesMissing, ConfigurationError, JournalError
 from re_dms.journal.journal import Journal
 from re_dms.journal.opening import open_store
 from re_dms.journal.retention import Removed, prune
-from re_dms.manifest import Changes, Copy, DataFile, Manifest, Truncate
+from re_dms.manifest import Changes, Copy, DataFile, Diverged, Manifest, Step
 from re_dms.settings import Settings
 
 _READERS_MAX: Final = 16
@@ -124,19 +124,22 @@ def lines(document: dict[str, Any]) -> Iterator[str]:
         for step in table["steps"]:
             ops = ", ".join(f"{op} {count:,}" for op, count in step.get("ops", {}).items())
             at = f" as of {step['position']}" if "position" in step else ""
-            yield f"  {step['step']}{at}{f' ({ops})' if ops else ''}"
+            reason = f": {step['reason']}" if "reason" in step else ""
+            yield f"  {step['step']}{at}{f' ({ops})' if ops else ''}{reason}"
             for file in step["files"]:
                 odd = f", odd values {sum(file['odd'].values()):,}" if file["odd"] else ""
                 state = f", {file['state']}" if "state" in file else ""
                 yield f"    {file['key']}: {file['rows']:,} rows, {file['bytes']:,} bytes{odd}{state}"
 
 
-def _step(journal: Journal, step: Changes | Truncate | Copy, *, verify: bool) -> dict[str, Any]:
+def _step(journal: Journal, step: Step, *, verify: bool) -> dict[str, Any]:
     found: dict[str, Any] = {"step": step.step}
     if isinstance(step, Changes):
         found["ops"] = step.ops
     if isinstance(step, Copy):
         found["position"] = str(step.position)
+    if isinstance(step, Diverged):
+        found["reason"] = step.reason
     found["files"] = [_file(journal, file, verify=verify) for file in _files(step)]
     return found
 
@@ -154,7 +157,7 @@ def _file(journal: Journal, file: DataFile, *, verify: bool) -> dict[str, Any]:
     return found
 
 
-def _files(step: Changes | Truncate | Copy) -> tuple[DataFile, ...]:
+def _files(step: Step) -> tuple[DataFile, ...]:
     if isinstance(step, Changes):
         return (step.file,)
     return step.files if isinstance(step, Copy) else ()

@@ -240,6 +240,7 @@ def _tables(found: _Found) -> tuple[TableStatus, ...]:
             last_change=table.last_change_at,
             awaiting_copy=table.awaiting_copy,
             copied_at=table.copied_at,
+            diverged=found.registry[oid].diverged if oid in found.registry else None,
         )
         for oid, table in recorded.items()
     ]

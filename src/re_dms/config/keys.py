@@ -186,6 +186,11 @@ class CaptureSection(_Section):
         description="When the journal cannot keep up, reading pauses for at most this long with the stream open; "
         "then the stream is closed for a while, so that the source never waits for us. At most 30.",
     )
+    catalog_seconds: Annotated[_Number, Field(gt=0, le=3600)] = Field(
+        _CAPTURE.catalog_seconds,
+        description="How often the source's catalog is looked at for what the stream does not tell "
+        "(partitions, enums, the publication); less often when a look takes long.",
+    )
 
 
 class LogSection(_Section):

@@ -6,7 +6,7 @@ Source: https://www.postgresql.org/docs/current/protocol-logicalrep-message-form
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import pairwise
 from typing import Final, TypeVar
@@ -57,12 +57,14 @@ class TableEvents:
 class Decoded:
     """What one buffer held: per carried table (ascending OIDs) its events in order, and the COMMITs.
 
-    Tables without rows or TRUNCATEs are not listed. `messages` counts all messages of the buffer.
+    Tables without rows or TRUNCATEs are not listed. `messages` counts all messages of the buffer. `truncated_by`: by OID,
+    the xids of its TRUNCATEs, those before its copy included.
     """
 
     tables: tuple[tuple[int, tuple[TableEvents, ...]], ...]
     commits: Commits
     messages: int
+    truncated_by: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,7 +158,10 @@ class PgOutputDecoder:
         last |= {oid: listed[-1] for oid, listed in announced.items() if listed[-1].at > last[oid].at}
         self._announced |= {oid: replace(version, at=-1) for oid, version in last.items()}
         self._open = transactions.open
-        return Decoded(tables=tuple(tables), commits=transactions.commits, messages=len(frames))
+        truncated_by = {oid: tuple(transactions.xids(emptied).tolist()) for oid, emptied in truncates.items()}
+        return Decoded(
+            tables=tuple(tables), commits=transactions.commits, messages=len(frames), truncated_by=truncated_by
+        )
 
     def _announcements(
         self, frames: Frames, tags: npt.NDArray[np.uint8], transactions: Transactions

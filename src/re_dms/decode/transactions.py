@@ -43,13 +43,14 @@ class Commits:
 class Transactions:
     """The transactions that a buffer touches.
 
-    `final_lsn` has one entry a transaction, with the one that was open at the buffer's start first, if there was one.
+    `final_lsn` and `xid` have one entry a transaction, with the one that was open at the buffer's start first, if there was one.
     `open` is the transaction that is still open at the buffer's end.
     """
 
     commits: Commits
     open: OpenTransaction | None
     final_lsn: npt.NDArray[np.uint64]
+    xid: npt.NDArray[np.uint32]
     _markers: Offsets
     _carried: int
 
@@ -61,6 +62,10 @@ class Transactions:
     def final_lsns(self, messages: Offsets) -> npt.NDArray[np.uint64]:
         """The final LSN of the transaction of each message; each is inside of one."""
         return self.final_lsn[(np.searchsorted(self._markers, messages) + self._carried - 1) // 2]
+
+    def xids(self, messages: Offsets) -> npt.NDArray[np.uint32]:
+        """The transaction of each message; each is inside of one."""
+        return self.xid[(np.searchsorted(self._markers, messages) + self._carried - 1) // 2]
 
     def final_lsns_near(self, messages: Offsets) -> npt.NDArray[np.uint64]:
         """As `final_lsns`; a message between two transactions counts to the one before it in this buffer, else to the one
@@ -103,6 +108,7 @@ def read_transactions(frames: Frames, tags: npt.NDArray[np.uint8], carried: Open
         ),
         open=OpenTransaction(final_lsn=LSN(int(final_lsn[-1])), xid=int(xid[-1])) if is_open else None,
         final_lsn=final_lsn,
+        xid=xid,
         _markers=markers,
         _carried=int(carried is not None),
     )

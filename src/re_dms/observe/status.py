@@ -62,7 +62,8 @@ class WarehouseStatus:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableStatus:
     """One table. Counts are of changes applied since the pipeline began, as the source made them; `rows` is None when
-    the warehouse could not be asked. `awaiting_copy`: apply passes over its changes until it is copied."""
+    the warehouse could not be asked. `awaiting_copy`: apply passes over its changes until it is copied. `diverged`: why
+    its target cannot be right until then, in words."""
 
     name: str
     rows: int | None = None
@@ -72,6 +73,7 @@ class TableStatus:
     last_change: datetime | None = None
     awaiting_copy: bool = False
     copied_at: LSN | None = None
+    diverged: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,11 +17,13 @@ from re_dms.journal.dialect import encode, encode_missing, odd_counts
 from re_dms.journal.journal import Journal
 from re_dms.lsn import LSN
 from re_dms.manifest import (
+    Altered,
     Changes,
     Commit,
     Copy,
     Counts,
     DataFile,
+    Diverged,
     Manifest,
     Registry,
     RegistryRef,
@@ -112,6 +114,17 @@ class Batch:
         table.steps.append(Copy(relation=version, position=position, files=tuple(self._copying)))
         self._copying = []
 
+    def alter(self, old: Relation, new: Relation) -> None:
+        """The table's columns changed, and no row came with it."""
+        table = self._tables.setdefault(new.oid, _Table())
+        table.version(old)
+        table.steps.append(Altered(relation=table.version(new)))
+
+    def diverge(self, relation: Relation, reason: str) -> None:
+        """From here on the table's target cannot be right."""
+        table = self._tables.setdefault(relation.oid, _Table())
+        table.steps.append(Diverged(relation=table.version(relation), reason=reason))
+
     # ------------------------------------------------------------------ files
 
     def _file(self, relation: Relation, frame: pl.DataFrame) -> DataFile:
@@ -144,7 +157,7 @@ class Batch:
     ) -> Manifest:
         """Write the manifest, last: from here on the batch exists. Raises PipelineHeld when another writer was first."""
         if registry is None or relations.changed or dropped:
-            state = Registry(number=self.number, tables=relations.tables)
+            state = Registry(number=self.number, tables=relations.tables, publication=relations.publication)
             registry = self.journal.write_registry(state, self.writer)
         tables = tuple(
             TableChanges(

@@ -6,17 +6,14 @@ versions and open transactions are its state.
 
 from __future__ import annotations
 
-import os
 import time
 import uuid
 from typing import Any, Final
 
-import numpy as np
 import structlog
 from pydantic import TypeAdapter
 
 from re_dms.decode.copy import decode_copy
-from re_dms.decode.frames import Frames
 from re_dms.decode.pgoutput import PgOutputDecoder
 from re_dms.errors import ConfigurationError, InvariantError, JournalUnavailable
 from re_dms.failpoints import failpoint
@@ -25,11 +22,11 @@ from re_dms.journal.opening import open_store
 from re_dms.lsn import LSN
 from re_dms.manifest import Commit, Manifest, RegistryRef
 from re_dms.pipeline.batch import Batch
-from re_dms.pipeline.buffers import SharedBuffer
 from re_dms.pipeline.plan import Plan, identify_journal, identify_source, plan_capture
+from re_dms.pipeline.regions import Regions
 from re_dms.pipeline.relations import Relations, TablesChanged
-from re_dms.pipeline.ring import BUFFERS
 from re_dms.pipeline.surroundings import Surroundings
+from re_dms.pipeline.watcher import Watcher
 from re_dms.schema import Relation
 from re_dms.settings import SourceSettings
 from re_dms.source.catalog import CatalogTable, describe
@@ -37,6 +34,7 @@ from re_dms.source.connection import connect
 from re_dms.source.export import under_snapshot
 from re_dms.source.publication import PublishedTable
 from re_dms.source.relations import relation_from_catalog
+from re_dms.source.watched import look
 
 log = structlog.get_logger()
 
@@ -56,12 +54,12 @@ class Encoder:
         self.source = source
         self.control = surroundings.control
         self.reader = surroundings.channels["reader"]
-        self.buffers: dict[int, SharedBuffer] = {}
-        self.poison = bool(os.environ.get("RE_DMS_POISON_BUFFERS"))
+        self.regions = Regions(self.reader)
         self.writer = _new_writer()
         self.batch: Batch | None = None
         self.positions_recorded = 0
         self.registry: RegistryRef | None = None
+        self.watching = False
 
     def run(self) -> None:
         """Plan, copy, then encode what the reader streams until it leaves."""
@@ -73,13 +71,18 @@ class Encoder:
         self.dropped = plan.dropped
         tail = self.journal.tail()
         self.registry = None if tail is None else tail.registry
-        self.relations = Relations(self.sql, self.source, self.settings.name, plan.tables)
-        self.control.send({"event": "planned", "position": str(plan.position_at_start), "batch": plan.number})
+        self.relations = Relations(self.sql, self.source, self.settings.name, plan.tables, plan.publication)
+        self.durable = max(plan.known, self.end)
+        seconds = self.settings.capture.catalog_seconds
+        self.watcher = Watcher(self.sql, self.source, self.settings.name, self.relations, seconds=seconds)
+        # Who waits for what was committed before the start waits for this look's judgement too.
+        position = max(plan.position_at_start, self.watcher.look_first())
+        self.control.send({"event": "planned", "position": str(position), "batch": plan.number})
         if plan.to_copy:
             self._copy(plan.to_copy, plan.requests)
         if self.dropped:
             self._seal("copy", self.end)  # what is forgotten stays forgotten though nothing changes
-        self._stream(plan)
+        self._stream()
 
     def _plan(self) -> Plan:
         identity = identify_source(self.source)
@@ -94,30 +97,14 @@ class Encoder:
     # ------------------------------------------------------------------ what the reader says
 
     def _next(self) -> dict[str, Any]:
-        """The reader's next message; new regions are taken on the way."""
+        """The reader's next message; the catalog is looked at while none comes."""
         while True:
-            message = self.reader.receive(None)
-            if message is None:
-                raise InvariantError("a wait without end ended")
-            if message.get("do") != "buffers":
+            message = self.regions.receive(self.watcher.patience(time.monotonic()) if self.watching else None)
+            if self.watching:
+                self.watcher.look_if_due(time.monotonic())
+                self._judge()
+            if message is not None:
                 return message
-            for number in message["numbers"]:
-                descriptor = self.reader.descriptors.pop(0)
-                self.buffers[number] = SharedBuffer(descriptor, message["capacity"])
-
-    def _frames(self, part: dict[str, Any]) -> Frames:
-        buffer = self.buffers[part["buffer"]]
-        lengths = np.array(buffer.lengths(part["messages"]), dtype=np.int32)
-        return Frames(buffer.payload, lengths)
-
-    def _give_back(self, part: dict[str, Any]) -> None:
-        """Everything made of the region exists as files: the reader may fill it again."""
-        number = part["buffer"]
-        if self.poison:
-            self.buffers[number].poison()
-        if number >= BUFFERS:
-            self.buffers.pop(number).close()
-        self.reader.send({"freed": number})
 
     # ------------------------------------------------------------------ batches
 
@@ -168,6 +155,7 @@ class Encoder:
         position = LSN.parse(taken["position"])
         with under_snapshot(self.sql, taken["snapshot"]):
             described = describe(self.sql, [table.oid for table in tables])
+            self.watched = look(self.sql, self.source.publication, [table.oid for table in tables])
         log.info("copy_started", tables=len(tables), snapshot=str(position))
         done: list[int] = []
         for number, table in enumerate(tables):
@@ -192,21 +180,22 @@ class Encoder:
             part = self._next()
             if part.get("did") == "altered":
                 return False
-            batch.add_copy(relation, decode_copy(self._frames(part), relation))
+            batch.add_copy(relation, decode_copy(self.regions.frames(part), relation))
             ends = part["ends"]
-            self._give_back(part)
+            self.regions.give_back(part)
         batch.end_copy(relation, position)
-        self.relations.copied(relation, position)
+        seen = self.watched.get(table.oid)
+        self.relations.copied(relation, position, None if seen is None else seen.watched)
         return True
 
     # ------------------------------------------------------------------ the stream
 
-    def _stream(self, plan: Plan) -> None:
+    def _stream(self) -> None:
         decoder = PgOutputDecoder(self.relations.resolve)
-        self.durable = max(plan.known, self.end)
         self.reader.send(
             {"do": "stream", "known": str(self.durable), "batch": self.number, "tail": _tail(self.last_commit)}
         )
+        self.watching = True
         while True:
             message = self._next()
             match message["do"]:
@@ -222,6 +211,23 @@ class Encoder:
                     self.reader.send({"aborted": True})
                 case other:
                     raise InvariantError(f"the encoder knows no message {other!r}")
+
+    def _judge(self) -> None:
+        """What the catalog says and the stream does not goes into the open batch, or into one of its own."""
+        found = list(self.watcher.judge(self.durable))
+        if not found:
+            return
+        is_open = self.batch is not None
+        batch = self._open_batch()
+        for each in found:
+            if each.altered is not None:
+                batch.alter(each.relation, each.altered)
+            if each.diverged is not None:
+                log.warning("table_diverged", table=each.relation.full_name, reason=each.diverged)
+                self.relations.diverged(each.relation.oid, each.diverged)
+                batch.diverge(each.relation, each.diverged)
+        if not is_open:
+            self._seal("copy", self.end)
 
     def _look_again(self) -> None:
         """The reader holds the slot: whatever another capture wrote before is in the journal now (protocol line 5)."""
@@ -240,7 +246,7 @@ class Encoder:
         return PgOutputDecoder(self.relations.resolve)
 
     def _part(self, decoder: PgOutputDecoder, part: dict[str, Any]) -> None:
-        decoded = decoder.decode(self._frames(part), self.relations.copied_at)
+        decoded = decoder.decode(self.regions.frames(part), self.relations.copied_at)
         commits = decoded.commits
         if len(commits):
             if commits.end_lsn[0] <= self.end:
@@ -248,9 +254,10 @@ class Encoder:
             self.last_commit = Commit(
                 end=LSN(int(commits.end_lsn[-1])), xid=int(commits.xid[-1]), time_us=int(commits.time_us[-1])
             )
+        self.relations.truncated(decoded.truncated_by)
         self._open_batch().add(decoded)
         del decoded
-        self._give_back(part)
+        self.regions.give_back(part)
         if part["ends"]:
             end = LSN.parse(part["end"])
             if self.last_commit is None or self.last_commit.end != end:
@@ -270,6 +277,7 @@ class Encoder:
 
     def _tell_durable(self, lsn: LSN, tail: dict[str, Any] | None) -> None:
         self.durable = max(self.durable, lsn)
+        self._judge()
         self.reader.send({"durable": str(self.durable), "batch": self.number, "tail": tail, "at": time.time()})
 
 

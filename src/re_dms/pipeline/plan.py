@@ -16,7 +16,7 @@ from re_dms.errors import RESET, ChangesMissing, ConfigurationError, SourceError
 from re_dms.failpoints import failpoint
 from re_dms.journal.journal import Journal
 from re_dms.lsn import LSN
-from re_dms.manifest import Commit, Root, TableState
+from re_dms.manifest import Commit, PublicationMark, Root, TableState
 from re_dms.settings import SourceSettings
 from re_dms.source import publication as publications
 from re_dms.source.failures import reported
@@ -40,6 +40,7 @@ class Plan:
     known: LSN
     last_commit: Commit | None
     tables: dict[int, TableState]
+    publication: PublicationMark | None
     to_copy: tuple[publications.PublishedTable, ...]
     dropped: tuple[int, ...]
     requests: dict[int, list[str]]
@@ -94,7 +95,8 @@ def plan_capture(
         raise ChangesMissing(
             f"publication {source.publication!r} has gone; what was written meanwhile cannot be read", remedy=RESET
         )
-    state = journal.read_registry(tail.registry).tables if tail is not None else {}
+    registry = None if tail is None else journal.read_registry(tail.registry)
+    state = {} if registry is None else registry.tables
     _refuse_behind_copies(sql, state)
     wanted = {table.oid for table in (*publication.tables, *publication.to_add)}
     gone = tuple(oid for oid in state if oid not in wanted)
@@ -115,6 +117,7 @@ def plan_capture(
         known=start if known is None else known,
         last_commit=None if tail is None else tail.last_commit,
         tables={oid: table for oid, table in state.items() if oid in wanted},
+        publication=None if registry is None else registry.publication,
         to_copy=to_copy,
         dropped=gone,
         requests=requested,

@@ -5,7 +5,8 @@ Protocol lines 14 and 15: a version is new only when its content (with attnums) 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 import psycopg
 import structlog
@@ -13,7 +14,7 @@ import structlog
 from re_dms.decode.pgoutput import WireRelation
 from re_dms.errors import SourceError
 from re_dms.lsn import LSN
-from re_dms.manifest import TableState
+from re_dms.manifest import PublicationMark, TableState, Watched
 from re_dms.schema import Relation
 from re_dms.settings import SourceSettings
 from re_dms.source.catalog import CatalogTable, describe
@@ -21,6 +22,8 @@ from re_dms.source.publication import plan_publication
 from re_dms.source.relations import relation_from_wire
 
 log = structlog.get_logger()
+
+_TRUNCATES_KEPT: Final = 100
 
 
 class TablesChanged(SourceError):
@@ -33,13 +36,19 @@ class Relations:
     """All tables that the pipeline carries. `changed` tells that the registry has to be written with the next batch."""
 
     def __init__(
-        self, sql: psycopg.Connection, source: SourceSettings, pipeline: str, tables: dict[int, TableState]
+        self,
+        sql: psycopg.Connection,
+        source: SourceSettings,
+        pipeline: str,
+        tables: dict[int, TableState],
+        publication: PublicationMark | None = None,
     ) -> None:
         self._sql = sql
         self._source = source
         self._pipeline = pipeline
         self._ignored: set[int] = set()
         self.tables = tables
+        self.publication = publication
         self.changed = False
         self.sealed()
 
@@ -48,19 +57,42 @@ class Relations:
         """Per table the position of its copy: the stream's rows before it are in the copy."""
         return {oid: state.copied_at for oid, state in self.tables.items() if state.copied_at is not None}
 
-    def copied(self, relation: Relation, position: LSN) -> None:
-        """A copy of the table as of `position` is about to be in the journal."""
-        self.tables[relation.oid] = TableState(relation=relation, copied_at=position)
+    def copied(self, relation: Relation, position: LSN, watched: Watched | None = None) -> None:
+        """A copy of the table as of `position` is about to be in the journal; `watched` is of the same moment."""
+        self.tables[relation.oid] = TableState(relation=relation, copied_at=position, watched=watched)
         self.changed = True
+
+    def watch(self, oid: int, watched: Watched, *, relation: Relation | None = None) -> None:
+        """What the watcher saw of the table is what later looks are compared with."""
+        state = self.tables[oid]
+        more = {"watched": watched, "truncated_by": (), "relation": relation or state.relation}
+        self.tables[oid] = state.model_copy(update=more)
+        self.changed = True
+
+    def diverged(self, oid: int, reason: str) -> None:
+        """The table's target waits for a copy."""
+        self.tables[oid] = self.tables[oid].model_copy(update={"diverged": reason})
+        self.changed = True
+
+    def truncated(self, xids: Mapping[int, tuple[int, ...]]) -> None:
+        """These transactions emptied tables, in the stream: their new files are explained."""
+        for oid, more in xids.items():
+            state = self.tables.get(oid)
+            if state is not None:
+                kept = (*state.truncated_by, *more)[-_TRUNCATES_KEPT:]
+                self.tables[oid] = state.model_copy(update={"truncated_by": kept})
+                # A plain table's new file alone says nothing: not worth a registry.
+                self.changed = self.changed or bool(state.watched and state.watched.leaves)
 
     def sealed(self) -> None:
         """What is known is in the journal."""
-        self._in_journal = dict(self.tables)
+        self._in_journal = dict(self.tables), self.publication
         self.changed = False
 
     def revert(self) -> None:
         """Know again what the journal knows: the open batch is given up, the stream is sent again from its start."""
-        self.tables = dict(self._in_journal)
+        tables, self.publication = self._in_journal
+        self.tables = dict(tables)
         self.changed = False
 
     def resolve(self, wires: Sequence[WireRelation]) -> list[Relation | None]:
@@ -90,7 +122,7 @@ class Relations:
         relation = relation_from_wire(wire, table, known.relation)
         if relation != known.relation:
             log.info("relation_changed", table=relation.full_name, lsn=str(wire.lsn))
-            self.tables[wire.oid] = TableState(relation=relation, copied_at=known.copied_at)
+            self.tables[wire.oid] = known.model_copy(update={"relation": relation})
             self.changed = True
         return relation
 

@@ -9,9 +9,9 @@ from typing import Final, assert_never
 
 import duckdb
 
-from re_dms.errors import ChangesMissing, InvariantError, TargetNotOurs, WarehouseError
+from re_dms.errors import ChangesMissing, InvariantError, RelationChanged, TargetNotOurs, WarehouseError
 from re_dms.failpoints import failpoint
-from re_dms.manifest import Changes, Copy, DataFile, Manifest, TableChanges, Truncate
+from re_dms.manifest import Altered, Changes, Copy, DataFile, Diverged, Manifest, TableChanges, Truncate
 from re_dms.schema import KeyKind, Relation
 from re_dms.warehouse.duckdb import ddl, sql
 from re_dms.warehouse.duckdb.connection import BAD_VALUE, changed, rows
@@ -84,6 +84,10 @@ class Merge:
                     changed(self._connection, sql.delete_all(self._target(relation)))
                 case Changes():
                     self._changes(relation, step)
+                case Altered():
+                    pass  # the target has followed
+                case Diverged():
+                    raise RelationChanged(f"{relation.full_name}: {step.reason}", remedy=ddl.copy_again(relation))
                 case _:
                     assert_never(step)
         if record is not None and applied:
