@@ -167,7 +167,7 @@ def test_rows_52_67_70_71_72_73_77_79_stop_by_name_and_are_mended(pipeline: Pipe
     stops = []
     for one_by_one in (True, True, False):
         stopped = pipeline.run("apply", "--until-caught-up")
-        what, remedy = stopped_words(stopped)
+        _, remedy = stopped_words(stopped)
         [named] = re.findall(r"reset --table public\.(\S+?)`", remedy)
         assert_refused(stopped, 5, f"public.{named}", STOPPED[named][2].format(t=named), remedy="reset --table")
         stops.append(named)

@@ -15,12 +15,14 @@ from fix_postgres import Database
 from re_dms.decode.copy import decode_copy
 from re_dms.decode.frames import Frames
 from re_dms.decode.pgoutput import PgOutputDecoder
+from re_dms.errors import RelationChanged
 from re_dms.journal.journal import Journal
 from re_dms.journal.local import LocalStore
 from re_dms.lsn import LSN
 from re_dms.manifest import Commit, Manifest, RegistryRef, Root
 from re_dms.pipeline.batch import Batch
 from re_dms.pipeline.relations import Relations
+from re_dms.pipeline.watcher import Watcher
 from re_dms.settings import SourceSettings
 from re_dms.source.catalog import describe
 from re_dms.source.connection import connect
@@ -28,6 +30,7 @@ from re_dms.source.export import iter_copy, under_snapshot
 from re_dms.source.publication import plan_publication
 from re_dms.source.relations import relation_from_catalog
 from re_dms.source.replication import ReplicationConnection
+from re_dms.source.watched import look
 from re_dms.warehouse.base import open_warehouse
 
 _PAD = bytes(64)
@@ -59,6 +62,7 @@ class InProcess:
         self.journal.create_root(self.root)
         self.epoch = self.warehouse.claim(self.root, False, "test")
         self.relations = Relations(self.sql, self.source, name, {})
+        self.watcher = Watcher(self.sql, self.source, name, self.relations, seconds=0)
         self.decoder = PgOutputDecoder(self.relations.resolve)
         self.number, self.end = 0, LSN(0)
         self.registry: RegistryRef | None = None
@@ -74,9 +78,29 @@ class InProcess:
     def restart(self) -> None:
         """Capture starts anew, from what the journal knows."""
         self.incarnation += 1
-        tables = self.journal.read_registry(self.registry).tables if self.registry is not None else {}
-        self.relations = Relations(self.sql, self.source, self.name, tables)
+        known = self.journal.read_registry(self.registry) if self.registry is not None else None
+        tables, publication = ({}, None) if known is None else (known.tables, known.publication)
+        self.relations = Relations(self.sql, self.source, self.name, tables, publication)
         self.decoder = PgOutputDecoder(self.relations.resolve)
+        self.watcher = Watcher(self.sql, self.source, self.name, self.relations, seconds=0)
+
+    def look(self) -> None:
+        """The catalog watcher looks, as it does at a start and every few seconds."""
+        self.watcher.look_if_due(float("inf"))
+
+    def judge(self, passed: LSN) -> None:
+        """Everything up to `passed` was captured: what the last look saw counts."""
+        found = list(self.watcher.judge(passed))
+        if not found:
+            return
+        batch = self._batch()
+        for each in found:
+            if each.altered is not None:
+                batch.alter(each.relation, each.altered)
+            if each.diverged is not None:
+                self.relations.diverged(each.relation.oid, each.diverged)
+                batch.diverge(each.relation, each.diverged)
+        self._seal(batch, "copy", self.end)
 
     def _batch(self) -> Batch:
         writer = f"writer{self.incarnation}"
@@ -100,16 +124,17 @@ class InProcess:
             taken = connection.create_temporary_slot()
             with connect(self.source, purpose="copy") as session, under_snapshot(session, taken.snapshot):
                 described = describe(session, [table.oid for table in tables])
+                watched = look(session, self.name, described)
                 for table in tables:
                     relation = relation_from_catalog(described[table.oid])
                     rows = [bytes(row) for row in iter_copy(session, relation, partitioned=table.partitioned)]
                     for part in (rows[: len(rows) // 2], rows[len(rows) // 2 :]):
                         batch.add_copy(relation, decode_copy(frames_of(part), relation))
                     batch.end_copy(relation, taken.position)
-                    self.relations.copied(relation, taken.position)
+                    self.relations.copied(relation, taken.position, watched[table.oid].watched)
         self._seal(batch, "copy", self.end)
 
-    def capture(self, cuts: Sequence[float], ends: Sequence[float]) -> int:
+    def capture(self, cuts: Sequence[float], ends: Sequence[float], *, restart: bool = True) -> int:
         """Take all that the slot has; cut it into buffers at `cuts` and into batches at the commits after `ends`, both
         fractions of the messages. Returns the number of messages."""
         rows = self.sql.execute(
@@ -119,7 +144,8 @@ class InProcess:
         ).fetchall()
         messages = [_HEADER.pack(b"w", LSN.parse(lsn), LSN.parse(lsn), 0) + data for lsn, data in rows]
         count = len(messages)
-        self.restart()  # every call is a decoding session of its own: relations are announced again
+        if restart:  # every call is a decoding session of its own: relations are announced again
+            self.restart()
         borders = {int(cut * count) for cut in cuts} | {0, count}
         wanted = sorted(int(end * count) for end in ends)
         batch: Batch | None = None
@@ -138,6 +164,7 @@ class InProcess:
                 self.last_commit = Commit(
                     end=LSN(int(commits.end_lsn[-1])), xid=int(commits.xid[-1]), time_us=int(commits.time_us[-1])
                 )
+            self.relations.truncated(decoded.truncated_by)
             batch.add(decoded)
             at = stop
             if self.last_commit is not None and messages[at - 1][25:26] == b"C" and (commit is not None or at == count):
@@ -145,6 +172,31 @@ class InProcess:
                 batch = None
                 wanted = [want for want in wanted if want >= at]
         return count
+
+    def load_and_mend(self) -> set[str]:
+        """Load every batch that waits. A table that stops by name is left out from there on, and copied again, as
+        `re-dms reset --table` asks for. Returns the names of those that stopped."""
+        stopped: dict[int, str] = {}
+        while True:
+            try:
+                self.load()
+            except RelationChanged as error:
+                manifest = self.journal.manifest(self.loaded + 1)
+                assert manifest is not None
+                [(oid, name)] = {
+                    (table.oid, relation.full_name)
+                    for table in manifest.tables
+                    for relation in table.relations
+                    if error.message.startswith(f"{relation.full_name}:")
+                }
+                self.warehouse.await_copy(self.root.journal_id, oid)
+                stopped[oid] = name
+                continue
+            if not stopped:
+                return set()
+            self.copy(sorted(stopped))
+            self.load()
+            return set(stopped.values())
 
     def load(self, *, twice: bool = False) -> None:
         """Load every batch that waits; `twice`: each again, which must change nothing."""
