@@ -1,0 +1,1 @@
+"""Measurements of re_dms, not shipped with it: `scripts/bench`."""

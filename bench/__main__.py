@@ -1,0 +1,67 @@
+"""The command `scripts/bench`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bench import capture as captures
+from bench import end_to_end as ends
+
+_PG_BIN = click.option("--pg-bin", type=click.Path(path_type=Path), help="The directory of Postgres's programs.")
+_JSON = click.option("--json", "as_json", is_flag=True, help="Only the line of JSON.")
+
+
+@click.group()
+def main() -> None:
+    """Measure re_dms on a throwaway Postgres of its own. The last line is always one line of JSON."""
+
+
+@main.command()
+@click.option("--rows", default=1_000_000, show_default=True, help="Changes: 60 % inserts, 30 % updates, 10 % deletes.")
+@click.option("--rounds", default=3, show_default=True, help="How often each side runs, in turn.")
+@click.option("--transport", type=click.Choice(["socket", "tcp"]), default="socket", show_default=True, help="For both sides.")
+@_PG_BIN
+@_JSON
+def capture(*, rows: int, rounds: int, transport: str, pg_bin: Path | None, as_json: bool) -> None:
+    """Our capture to an fsynced journal against pg_recvlogical to a file."""
+    try:
+        tell(captures.measure(rows=rows, rounds=rounds, tcp=transport == "tcp", pg_bin=pg_bin), as_json=as_json)
+    except captures.DifferentWork as error:
+        raise click.ClickException(f"no ratio: the sides did not do the same work: {error}") from None
+
+
+@main.command("end_to_end")
+@click.option("--rows", default=1_000_000, show_default=True, help="Changes of the backlog.")
+@click.option("--rate", default=5_000, show_default=True, help="Rows a second of the steady load.")
+@click.option("--seconds", default=30.0, show_default=True, help="How long the steady load runs.")
+@_PG_BIN
+@_JSON
+def end_to_end(*, rows: int, rate: int, seconds: float, pg_bin: Path | None, as_json: bool) -> None:
+    """Into DuckDB: rows/s of a backlog, and the lag from commit to visible at a steady load."""
+    tell(ends.measure(rows=rows, rate=rate, seconds=seconds, pg_bin=pg_bin), as_json=as_json)
+
+
+def tell(figures: dict[str, Any], *, as_json: bool) -> None:
+    """Lines for people, then one of JSON."""
+    if not as_json:
+        for name, value in flat(figures):
+            click.echo(f"{name:45} {value}")
+    click.echo(json.dumps(figures))
+
+
+def flat(figures: dict[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
+    """The figures with the names of nested ones joined."""
+    for name, value in figures.items():
+        if isinstance(value, dict):
+            yield from flat(value, f"{before}{name} ")
+        else:
+            yield before + name, value
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,119 @@
+"""What processes cost: CPU seconds and memory, read from /proc while they run."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+
+_TICKS = os.sysconf("SC_CLK_TCK")
+_STEP_SECONDS = 0.1
+
+
+@dataclass
+class Sampler:
+    """Samples a process and its descendants, and the server processes that `others` finds, until the end of the block.
+
+    `cpu_seconds`: by role, up to a sample's step before each process ended. `peak_pss_bytes`: the greatest sum of the
+    proportional set sizes of the process and its descendants (shared buffers count once).
+    """
+
+    pid: int
+    others: Callable[[], dict[int, str]] = dict
+    cpu_seconds: dict[str, float] = field(default_factory=dict)
+    peak_pss_bytes: int = 0
+
+    def __enter__(self) -> Sampler:
+        self._ends = threading.Event()
+        self._seen: dict[int, tuple[str, float]] = {}
+        self._first = {pid: _cpu_seconds(pid) for pid in self.others()}
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ends.set()
+        self._thread.join()
+        for role, seconds in self._seen.values():
+            self.cpu_seconds[role] = self.cpu_seconds.get(role, 0.0) + seconds
+
+    def _run(self) -> None:
+        while True:
+            self._sample()
+            if self._ends.wait(_STEP_SECONDS):
+                return
+
+    def _sample(self) -> None:
+        pss = 0
+        for pid in (self.pid, *descendants(self.pid)):
+            pss += _pss_bytes(pid)
+            self._note(pid, role_of(pid), 0.0)
+        self.peak_pss_bytes = max(self.peak_pss_bytes, pss)
+        for pid, role in self.others().items():
+            self._note(pid, role, self._first.get(pid, 0.0))
+
+    def _note(self, pid: int, role: str, before: float) -> None:
+        seconds = _cpu_seconds(pid)
+        if seconds > 0:
+            self._seen[pid] = role, seconds - before
+
+
+def descendants(pid: int) -> list[int]:
+    """All living descendants of a process."""
+    parents: dict[int, list[int]] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                parent = int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1])
+            except (OSError, IndexError, ValueError):
+                continue
+            parents.setdefault(parent, []).append(int(entry.name))
+    found, waiting = [], [pid]
+    while waiting:
+        children = parents.get(waiting.pop(), [])
+        found += children
+        waiting += children
+    return found
+
+
+def role_of(pid: int) -> str:
+    """What a process of re_dms is."""
+    words = _command(pid)
+    if "re_dms.pipeline.child" in words:
+        return words[words.index("re_dms.pipeline.child") + 1]
+    return "supervisor" if "re_dms" in " ".join(words[:4]) else Path(words[0]).name if words and words[0] else "ended"
+
+
+def walsenders(server_pid: int) -> dict[int, str]:
+    """The walsenders of a server."""
+    return {pid: "walsender" for pid in descendants(server_pid) if "walsender" in " ".join(_command(pid))}
+
+
+def _command(pid: int) -> list[str]:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
+    except OSError:
+        return [""]
+
+
+def _cpu_seconds(pid: int) -> float:
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    except (OSError, IndexError):
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / _TICKS
+
+
+def _pss_bytes(pid: int) -> int:
+    try:
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    return 0
