@@ -71,7 +71,9 @@ class Bench:
         end = self.server.execute("select pg_current_wal_insert_lsn()::text", dbname=workload.DATABASE)[0][0]
         self.server.execute("checkpoint")
         counts, size = workload.sent(self.server, "theirs_0")
-        if [counts.get(tag, 0) for tag in "IUDC"] != [done[name] for name in ("inserts", "updates", "deletes", "transactions")]:
+        if [counts.get(tag, 0) for tag in "IUDC"] != [
+            done[name] for name in ("inserts", "updates", "deletes", "transactions")
+        ]:
             raise DifferentWork(f"the slot has {counts}, the load made {done}")
         for number in range(self.rounds):
             for side in ("theirs", "ours") if number % 2 == 0 else ("ours", "theirs"):
@@ -144,7 +146,7 @@ class Bench:
         found: list[Side] = []
         before = os.times()
         began = time.monotonic()
-        with (log.open("w") if log else open(os.devnull, "w")) as said:
+        with (log or Path(os.devnull)).open("w") as said:
             process = subprocess.Popen(words, env=self._environment, stdout=subprocess.DEVNULL, stderr=said)
             with Sampler(process.pid, lambda: walsenders(self.server.pid)) as sampler:
                 code = process.wait()
@@ -155,14 +157,20 @@ class Bench:
         # What the kernel counted of the process and all that it waited for; the samples only say whose it was.
         total = after.children_user + after.children_system - before.children_user - before.children_system
         cpu = sampler.cpu_seconds | {"total": total}
-        found.append(Side(seconds=seconds, process_seconds=seconds, cpu_seconds=cpu, peak_pss_bytes=sampler.peak_pss_bytes))
+        found.append(
+            Side(seconds=seconds, process_seconds=seconds, cpu_seconds=cpu, peak_pss_bytes=sampler.peak_pss_bytes)
+        )
         yield found
 
     # ------------------------------------------------------------------ figures
 
     def _figures(self, size: int) -> dict[str, Any]:
         def spread(values: list[float], digits: int = 2) -> dict[str, float]:
-            return {"median": round(statistics.median(values), digits), "min": round(min(values), digits), "max": round(max(values), digits)}
+            return {
+                "median": round(statistics.median(values), digits),
+                "min": round(min(values), digits),
+                "max": round(max(values), digits),
+            }
 
         pairs = list(zip(self.ours, self.theirs, strict=True))
         roles = sorted({role for side in self.ours for role in side.cpu_seconds})

@@ -22,6 +22,7 @@ OPTIONS = {
     "capture": FILE | SOURCE | LOG | UNTIL | CAPTURE
     | {"--name", "--forget", "--tables", "--exclude", "--journal", "--compression"},
     "apply": FILE | LOG | UNTIL | {"--name", "--journal", "--warehouse"},
+    "check": FILE | SOURCE | LOG | {"--name", "--tables", "--exclude", "--journal", "--warehouse", "--json"},
     "status": FILE | SOURCE | LOG | {"--name", "--journal", "--warehouse", "--json"},
     "journal": {"--help"},
     "reset": FILE | SOURCE | LOG | {"--name", "--journal", "--warehouse", "--table", "--yes"},

@@ -34,7 +34,7 @@ def test_the_stream_is_closed_while_the_encoder_stands_still_and_nothing_comes_t
     pipeline.catch_up()
     running = pipeline.start(
         "run", "--flush-mb", "1", "--flush-seconds", "3",
-        environment={"RE_DMS_FAILPOINTS": "capture.encoded:stop,capture.before_manifest:stop@2"},
+        environment={"RE_DMS_FAILPOINTS": "capture.encoded:stop,capture.before_manifest:stop"},
     )  # fmt: skip
     running.wait_for("streaming")
     encoder = running.children()["encoder"]

@@ -356,7 +356,7 @@ def test_whole_schemas_are_carried(database: Database, session: Session) -> None
 
 def test_row_filters_and_column_lists_are_told(database: Database, session: Session) -> None:
     since(session, 15)
-    database.execute("create table t (a int primary key, b int, c text); create table u (a int primary key)")
+    database.execute("create table t (a int primary key, b text, c int); create table u (a int primary key)")
     database.execute("create publication pub for table t (a, c) where (a > 1), u")
     table, other = plan(database, session).tables
     assert (table.row_filter, table.columns) == ("(a > 1)", (1, 3))

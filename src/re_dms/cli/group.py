@@ -16,6 +16,7 @@ COMMANDS: Final = {
     "run": "Keep the warehouse equal to the source: capture and apply.",
     "capture": "Only the first half: from the source into the journal.",
     "apply": "Only the second half: from the journal into the warehouse.",
+    "check": "Preflight: what would stop a start, and what mends it.",
     "status": "How far behind: slot, journal, watermark and tables.",
     "journal": "Look into the journal: ls, show, prune.",
     "reset": "Copy one table, or all of them, again.",

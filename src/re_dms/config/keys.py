@@ -169,7 +169,7 @@ class CaptureSection(_Section):
     )
     flush_mb: Annotated[_Whole, Field(ge=1, le=1024), Option("--flush-mb", "MB")] = Field(
         _CAPTURE.flush_mb,
-        description="Size at which a batch closes: MiB received from the source, 1 to 1024; above 64 counts as 64 yet.",
+        description="Size at which a batch closes: MiB received from the source, 1 to 1024.",
     )
     flush_rows: Annotated[_Whole, Field(ge=1, le=1_000_000_000), Option("--flush-rows", "ROWS")] = Field(
         _CAPTURE.flush_rows, description="Number of changes at which a batch closes."

@@ -101,7 +101,9 @@ def _cells(entry: TableStatus, now: datetime) -> Iterator[str]:
     yield "?" if entry.rows is None else f"{entry.rows:,}"
     yield from (f"{count:,}" for count in (entry.inserts, entry.updates, entry.deletes))
     yield _ago(entry.last_change, now)
-    yield "awaiting its copy" if entry.awaiting_copy else f"diverged: {escape(entry.diverged)}" if entry.diverged else ""
+    yield (
+        "awaiting its copy" if entry.awaiting_copy else f"diverged: {escape(entry.diverged)}" if entry.diverged else ""
+    )
 
 
 def _ago(moment: datetime | None, now: datetime, *, before: str = "") -> str:

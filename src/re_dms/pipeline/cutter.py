@@ -14,7 +14,11 @@ from re_dms.settings import CaptureSettings
 
 
 class Cutter:
-    """Ships what the ring's current region holds. `wait_until(is_there)` returns once `is_there()` holds, or raises."""
+    """Ships what the ring's current region holds. `wait_until(is_there)` returns once `is_there()` holds, or raises.
+
+    A region that is full goes to the encoder as a part of the open batch, up to the last commit in it, so that the
+    encoder works while the batch grows. Only a transaction that is larger than a region is cut inside.
+    """
 
     def __init__(
         self, ring: Ring, progress: Progress, capture: CaptureSettings, wait_until: Callable[[Callable[[], bool]], None]
@@ -27,15 +31,16 @@ class Cutter:
 
     def reset(self) -> None:
         """No batch is open."""
-        self._bytes_shipped = 0
+        self._bytes_shipped = self._rows_shipped = 0
         self._since: float | None = None
         self._committed = 0  # messages of the current region up to its last commit
         self._end = LSN(0)
+        self._at_commit = False  # parts of the batch were shipped, and end with a commit
 
     @property
     def has_committed(self) -> bool:
-        """Whether the current region holds a transaction that is to be shipped."""
-        return self._committed > 0
+        """Whether a batch is open that may end where its last commit is."""
+        return self._committed > 0 or self._at_commit
 
     @property
     def due_at(self) -> float | None:
@@ -54,7 +59,7 @@ class Cutter:
             self._since = now
         full = (
             self._bytes_shipped + writer.position >= self.capture.flush_bytes
-            or len(writer.lengths) >= self.capture.flush_rows
+            or self._rows_shipped + len(writer.lengths) >= self.capture.flush_rows
         )
         if full or self.is_due(now):
             self.close(wait=full)
@@ -62,7 +67,7 @@ class Cutter:
     def close(self, *, wait: bool) -> None:
         """Ship what is committed as the end of a batch. Without `wait`, only when a free region is there: while the
         encoder is busy the batch may as well grow."""
-        if not self._committed:
+        if not self.has_committed:
             return
         if not self.ring.has_free:
             self.ring.poll(0)
@@ -76,20 +81,33 @@ class Cutter:
 
     def make_room(self, size: int) -> None:
         """After this a message of `size` bytes fits, unless it is larger than any region."""
-        self.close(wait=True)
+        writer = self.ring.writer
+        if self._bytes_shipped + writer.position >= self.capture.flush_bytes:
+            self.close(wait=True)
+        elif self._committed:
+            self._ship_part(self._committed, at_commit=True)
         writer = self.ring.writer
         if writer.lengths and not writer.has_room(size):
-            self._wait_for_region()
-            self._bytes_shipped += writer.position
-            self.ring.ship({"kind": "stream", "ends": False}, len(writer.lengths))
-            self.progress.shipped_part()
+            self._ship_part(len(writer.lengths), at_commit=False)
 
     def oversized(self, data: memoryview) -> None:
         """Ship a message that is larger than any region as a part of its own."""
         self._wait_until(lambda: self.ring.has_free_oversized)
         self._bytes_shipped += len(data)
+        self._rows_shipped += 1
         self.ring.ship_oversized({"kind": "stream", "ends": False}, data)
         self.progress.shipped_part()
+        self._at_commit = False
+
+    def _ship_part(self, count: int, *, at_commit: bool) -> None:
+        self._wait_for_region()
+        before = self.ring.writer
+        self._bytes_shipped += before.position
+        self._rows_shipped += count
+        self.ring.ship({"kind": "stream", "ends": False}, count)
+        self._bytes_shipped -= self.ring.writer.position  # the tail has moved to the next region
+        self.progress.shipped_part()
+        self._committed, self._at_commit = 0, at_commit
 
     def _wait_for_region(self) -> None:
         self._wait_until(lambda: self.ring.has_free)

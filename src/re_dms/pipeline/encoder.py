@@ -246,6 +246,18 @@ class Encoder:
         return PgOutputDecoder(self.relations.resolve)
 
     def _part(self, decoder: PgOutputDecoder, part: dict[str, Any]) -> None:
+        if part["messages"]:
+            self._add(decoder, part)
+        self.regions.give_back(part)
+        if part["ends"]:
+            end = LSN.parse(part["end"])
+            if self.last_commit is None or self.last_commit.end != end:
+                raise InvariantError(f"a batch ends at {end}, its last commit elsewhere")
+            manifest = self._seal("stream", end)
+            self._tell_durable(end, tail=_tail(manifest.last_commit))
+
+    def _add(self, decoder: PgOutputDecoder, part: dict[str, Any]) -> None:
+        """One part into the open batch; nothing refers to its region afterwards."""
         decoded = decoder.decode(self.regions.frames(part), self.relations.copied_at)
         commits = decoded.commits
         if len(commits):
@@ -256,14 +268,6 @@ class Encoder:
             )
         self.relations.truncated(decoded.truncated_by)
         self._open_batch().add(decoded)
-        del decoded
-        self.regions.give_back(part)
-        if part["ends"]:
-            end = LSN.parse(part["end"])
-            if self.last_commit is None or self.last_commit.end != end:
-                raise InvariantError(f"a batch ends at {end}, its last commit elsewhere")
-            manifest = self._seal("stream", end)
-            self._tell_durable(end, tail=_tail(manifest.last_commit))
 
     def _position(self, lsn: LSN) -> None:
         """An idle position: in the journal first, then it may be confirmed (protocol line 4)."""

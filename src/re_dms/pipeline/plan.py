@@ -20,6 +20,7 @@ from re_dms.manifest import Commit, PublicationMark, Root, TableState
 from re_dms.settings import SourceSettings
 from re_dms.source import publication as publications
 from re_dms.source.failures import reported
+from re_dms.source.preflight.tables import notes
 from re_dms.source.replication import ReplicationConnection, SourceIdentity
 from re_dms.source.slot import SlotState, create_slot, current_position, held, read_slot, require_logical
 
@@ -89,8 +90,10 @@ def plan_capture(
     slot = read_slot(sql, source.slot)
     tail = journal.tail()
     known = journal.known_lsn()
-    _refuse_other_history(source, sql, slot, known)
+    refuse_other_history(source, sql, slot, known)
     publication = publications.plan_publication(sql, source, pipeline=root.pipeline)
+    for note in notes(sql, publication):
+        log.warning("preflight", what=note.name, message=note.message, remedy=note.mend)
     if known is not None and not publication.exists:
         raise ChangesMissing(
             f"publication {source.publication!r} has gone; what was written meanwhile cannot be read", remedy=RESET
@@ -125,7 +128,7 @@ def plan_capture(
     )
 
 
-def _refuse_other_history(
+def refuse_other_history(
     source: SourceSettings, sql: psycopg.Connection, slot: SlotState | None, known: LSN | None
 ) -> None:
     """Slot and server continue what the journal knows, or nothing is begun (protocol line 5). `known`: None if it is fresh."""

@@ -26,7 +26,7 @@ from re_dms.source.export import TableAltered, iter_copy, under_snapshot
 from re_dms.source.replication import ReplicationConnection
 
 log = structlog.get_logger()
-_BUFFER_BYTES_MAX: Final = 64 * MIB
+_BUFFER_BYTES_MAX: Final = 16 * MIB  # the unit of encoding: a batch of more has several parts
 
 
 class Reader:

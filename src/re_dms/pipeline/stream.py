@@ -30,6 +30,7 @@ log = structlog.get_logger()
 
 _XLOG_DATA: Final = ord("w")
 _COALESCE_SECONDS: Final = 0.002
+_ASKED_SECONDS: Final = 0.05
 _SLOT_REPORT_SECONDS: Final = 10.0
 _HELD_SECONDS_MAX: Final = 5.0
 _OURS_SECONDS_MAX: Final = 90.0  # longer than wal_sender_timeout's default
@@ -149,6 +150,8 @@ class Stream:
             self._tick(now)
             awaited: list[Any] = [pgconn.socket, self.watch, self.ring.encoder, self.control]
             ready, _, _ = select.select(awaited, [], [], self._patience(now))
+            if pgconn.socket not in ready and self.progress.asks and not self.gate.in_transaction:
+                self.cutter.close(wait=False)  # somebody waits for all that was committed, and nothing more comes
             if pgconn.socket in ready:
                 if self.coalesce:
                     time.sleep(_COALESCE_SECONDS)
@@ -219,7 +222,7 @@ class Stream:
         until = self.next_status
         due_at = self.cutter.due_at
         if due_at is not None and self.ring.has_free:
-            until = min(until, due_at)
+            until = min(until, now + _ASKED_SECONDS if self.progress.asks else due_at)
         return max(0.0, until - now)
 
     def _tick(self, now: float) -> None:

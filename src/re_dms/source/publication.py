@@ -24,6 +24,7 @@ from re_dms.source.candidates import (
 )
 from re_dms.source.catalog import describe
 from re_dms.source.failures import printable, reported
+from re_dms.source.filters import require_safe_filters
 from re_dms.source.patterns import TablePattern, parse_patterns
 from re_dms.source.relations import sent_columns
 
@@ -104,6 +105,7 @@ def plan_publication(connection: psycopg.Connection[Any], source: SourceSettings
         )
     require_agreement(connection, tables, [table.oid for table in carried])
     _require_keys_sent(connection, carried)
+    require_safe_filters(connection, [(table.oid, table.columns) for table in carried if table.row_filter is not None])
     return PublicationPlan(
         name=source.publication,
         exists=True,

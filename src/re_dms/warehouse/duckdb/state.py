@@ -220,6 +220,11 @@ class State:
         self.take_released(target)
         self.connection.execute(f"insert into {self._name('released')} values (?, ?)", [target.schema, target.table])
 
+    def is_released(self, target: Target) -> bool:
+        """Whether a reset left this table behind."""
+        sql = f"select 1 from {self._name('released')} where schema_name = ? and table_name = ?"
+        return bool(rows(self.connection, sql, [target.schema, target.table]))
+
     def take_released(self, target: Target) -> bool:
         """Whether a reset left this table behind; it is no longer remembered afterwards."""
         sql = f"delete from {self._name('released')} where schema_name = ? and table_name = ?"

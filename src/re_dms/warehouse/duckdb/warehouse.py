@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 
@@ -11,7 +11,7 @@ from re_dms.errors import ChangesMissing, WarehouseError, WarehouseUnavailable
 from re_dms.manifest import Manifest, Root
 from re_dms.warehouse.base import LoadReport, WarehouseStatus, Watermark
 from re_dms.warehouse.duckdb import ddl, lease, sql
-from re_dms.warehouse.duckdb.connection import WAIT_SECONDS, opened, path_of
+from re_dms.warehouse.duckdb.connection import WAIT_SECONDS, opened, path_of, rows
 from re_dms.warehouse.duckdb.load import load_batch
 from re_dms.warehouse.duckdb.merge import Fetch
 from re_dms.warehouse.duckdb.sql import Target
@@ -111,6 +111,23 @@ class DuckDBWarehouse:
             return ()
         with self._transaction() as state:
             return state.watermarks() if state.exists() else ()
+
+    def foreign_targets(self, journal_id: str | None, wanted: Collection[tuple[str, str]]) -> list[tuple[str, str]]:
+        """Of these (schema, table) those that exist with rows and are no targets of this journal. Makes no file."""
+        if not self.path.exists():
+            return []
+        with self._transaction() as state:
+            exists = state.exists()
+            records = state.records(journal_id).values() if exists and journal_id is not None else ()
+            mine = {(record.schema, record.name) for record in records}
+            found = []
+            for schema, name in sorted(set(wanted) - mine):
+                target = Target(catalog=state.catalog, schema=schema, table=name)
+                if ddl.kind_of(state.connection, target) is None or (exists and state.is_released(target)):
+                    continue
+                if rows(state.connection, f"select 1 from {target.sql} limit 1"):
+                    found.append((schema, name))
+            return found
 
     def await_copy(self, journal_id: str, oid: int) -> None:
         """Leave out all changes of the table until its next copy. Raises WarehouseError for an unknown table."""
