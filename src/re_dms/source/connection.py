@@ -115,6 +115,15 @@ def open_session(parameters: dict[str, Any]) -> Connection:
     return connection
 
 
+def send_as_stored(connection: psycopg.Connection[Any]) -> None:
+    """From here on (in a transaction: to its end) a SQL_ASCII database sends texts as they are stored: the server would refuse those that are not UTF-8
+    without saying where, and who decodes them names table, column and position. Others are converted as before."""
+    if connection.pgconn.parameter_status(b"server_encoding") == b"SQL_ASCII":
+        with reported("preparing the session"):
+            local = connection.info.transaction_status == pq.TransactionStatus.INTRANS
+            connection.execute(f"set {'local' if local else 'session'} client_encoding = 'SQL_ASCII'".encode())
+
+
 def _libpq_defaults() -> dict[str, str]:
     """libpq's keywords with what its environment variables (PGHOST, PGSSLROOTCERT, PGOPTIONS …) say."""
     return {

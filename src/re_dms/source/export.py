@@ -17,6 +17,7 @@ from psycopg import pq, sql
 
 from re_dms.errors import InvariantError, ReDmsError, SourceError, SourceUnavailable
 from re_dms.schema import Column, Relation
+from re_dms.source.connection import send_as_stored
 from re_dms.source.failures import printable, reported, translate
 
 _SIGNATURE: Final = b"PGCOPY\n\xff\r\n\0"
@@ -85,8 +86,9 @@ def iter_copy(
     if connection.info.transaction_status != pq.TransactionStatus.INTRANS:
         raise InvariantError("a copy was begun outside of a transaction with a snapshot")
     _lock_unchanged(connection, relation, partitioned=partitioned)
-    statement = copy_statement(relation, partitioned=partitioned, row_filter=row_filter)
-    yield from _rows(connection.pgconn, statement.as_bytes(connection), relation)
+    statement = copy_statement(relation, partitioned=partitioned, row_filter=row_filter).as_bytes(connection)
+    send_as_stored(connection)
+    yield from _rows(connection.pgconn, statement, relation)
 
 
 def _as_printed(column: Column) -> sql.Composable:

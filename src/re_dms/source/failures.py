@@ -15,6 +15,8 @@ from re_dms.errors import InvariantError, ReDmsError, SourceError, SourceUnavail
 # Source: https://www.postgresql.org/docs/current/errcodes-appendix.html
 _PASSING_CLASSES: Final = ("08", "40", "53", "57", "58")
 _LOCK_NOT_AVAILABLE: Final = "55P03"
+# Data exceptions, limits of the program, internal errors: they come again at the same position.
+_UNSENDABLE_CLASSES: Final = ("22", "54", "XX")
 _LIMIT_IN_CONFIGURATION: Final = "53400"
 _PERMISSION_DENIED: Final = "42501"
 # Their texts may quote a value of a row (data exceptions, constraints) or say anything at all (PL/pgSQL, internal).
@@ -45,6 +47,17 @@ def translate(error: psycopg.Error, doing: str) -> ReDmsError:
     if state == _PERMISSION_DENIED:
         return SourceError(said, remedy="grant the privilege to the role that re_dms connects as")
     return SourceError(said)
+
+
+def undecodable(error: psycopg.Error) -> ReDmsError:
+    """The error for a stream that the server itself ended while it decoded a change."""
+    failure = translate(error, "decoding the stream")
+    if (error.sqlstate or "")[:2] in _UNSENDABLE_CLASSES and not failure.remedy:
+        failure.remedy = (
+            "the server cannot send a change at this position (a bytea of more than 500 MB, for one): its log says which;"
+            " mend the row at the source, then run `re-dms reset`, which begins behind it"
+        )
+    return failure
 
 
 @contextmanager

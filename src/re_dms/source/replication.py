@@ -29,8 +29,8 @@ from re_dms.errors import (
 )
 from re_dms.lsn import LSN
 from re_dms.settings import SourceSettings
-from re_dms.source.connection import Connection, connection_parameters, open_session
-from re_dms.source.failures import reported, translate
+from re_dms.source.connection import Connection, connection_parameters, open_session, send_as_stored
+from re_dms.source.failures import reported, translate, undecodable
 from re_dms.source.slot import SlotState, held, read_slot, require_logical
 
 KEEPALIVE: Final = ord("k")
@@ -136,10 +136,12 @@ class ReplicationConnection:
         query = sql.SQL("START_REPLICATION SLOT {} LOGICAL 0/0 (proto_version '1', publication_names {})").format(
             sql.Identifier(slot), sql.Literal(sql.Identifier(publication).as_string(self.connection))
         )
+        words = query.as_bytes(self.connection)
         self.connection.add_notice_handler(self._noticed)
         failure: psycopg.Error
         try:
-            self.connection.execute(query)
+            send_as_stored(self.connection)
+            self.connection.execute(words)
         except psycopg.Error as error:
             failure = error
         else:
@@ -217,7 +219,7 @@ class ReplicationConnection:
                 )
         if error.sqlstate == _REMOVED:
             return ChangesMissing("the source has removed WAL that the slot needs", remedy=_MISSING)
-        return translate(error, "decoding the stream")
+        return undecodable(error)
 
     @property
     def _broken(self) -> bool:
