@@ -101,13 +101,13 @@ class Reply:
     code: str = ""
 
 
-Fault = str | Reply | None
+Fault = str | float | Reply | None
 
 
 @dataclass
 class FaultProxy:
-    """Stands before the server. `plan(method, path)` says what happens to a request: a name of FAULTS, a Reply, or
-    None. `done` counts what was done, "through" included."""
+    """Stands before the server. `plan(method, path)` says what happens to a request: a name of FAULTS, a Reply, a
+    number (seconds that it takes longer) or None. `done` counts what was done, "through" included."""
 
     endpoint: str
     port: int = 0
@@ -178,8 +178,8 @@ class _Handler(BaseHTTPRequestHandler):
         if isinstance(fault, Reply):
             self.answer(fault.status, _ERROR.format(code=fault.code).encode() if fault.code else b"")
             return
-        if fault == "slow":
-            threading.Event().wait(_SLOW_SECONDS)
+        if fault == "slow" or isinstance(fault, float):
+            threading.Event().wait(_SLOW_SECONDS if fault == "slow" else fault)
         reply = None if fault == "cut before" else self.forward(body)
         if reply is None or fault == "cut after":
             self.cut()

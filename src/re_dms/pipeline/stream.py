@@ -36,6 +36,7 @@ _HELD_SECONDS_MAX: Final = 5.0
 _OURS_SECONDS_MAX: Final = 90.0  # longer than wal_sender_timeout's default
 _HELD_POLL_SECONDS: Final = 0.1
 _DRAIN_POLL_SECONDS: Final = 0.2
+_PAUSE_SECONDS_LIMIT: Final = 60.0
 _END_SECONDS_MAX: Final = 3.0
 
 
@@ -68,6 +69,7 @@ class Stream:
         self.aborted = self.known_again = False
         self.backend: int | None = surroundings.options.get("backend")
         self.cutter = Cutter(ring, self.progress, self.capture, self._wait_until)
+        self.pause_seconds_max = self.capture.pause_seconds_max
         self.next_status = 0.0
         self.next_report = 0.0
 
@@ -133,6 +135,9 @@ class Stream:
         self.connection.close()
         self.ring.encoder.send({"do": "abort"})
         self.ring.discard()
+        if self.gate.in_transaction:
+            # All of a large transaction comes again: the store needs more time, or it would never get through.
+            self.pause_seconds_max = min(2 * self.pause_seconds_max, _PAUSE_SECONDS_LIMIT)
         self.cutter.reset()
         self.gate.reset()
         # A batch is sealed after its last region was given back: only the encoder's word says that nothing is under way.
@@ -213,7 +218,7 @@ class Stream:
             now = time.monotonic()
             if now >= self.next_status:
                 self._send_status(now)
-            if now - began > self.capture.pause_seconds_max:
+            if now - began > self.pause_seconds_max:
                 raise Paused
 
     # ------------------------------------------------------------------ confirming and keeping alive
@@ -283,7 +288,7 @@ class Stream:
                 self.known_again = True
                 self.progress.journal_knows(LSN.parse(message["known"]))
             elif self.progress.is_durable(message):
-                self.next_status = 0.0
+                self.next_status, self.pause_seconds_max = 0.0, self.capture.pause_seconds_max
         self.inbox.clear()
 
     def _drain(self) -> None:
