@@ -59,8 +59,8 @@ class Sampler:
 
     def _note(self, pid: int, role: str, before: float) -> None:
         seconds = _cpu_seconds(pid)
-        if seconds > 0:
-            self._seen[pid] = role, seconds - before
+        if seconds > 0:  # what it was when it was first seen: one that has just ended no longer says
+            self._seen[pid] = self._seen.get(pid, (role, 0.0))[0], seconds - before
 
 
 def descendants(pid: int) -> list[int]:

@@ -178,8 +178,10 @@ class _Handler(BaseHTTPRequestHandler):
         if isinstance(fault, Reply):
             self.answer(fault.status, _ERROR.format(code=fault.code).encode() if fault.code else b"")
             return
-        if fault == "slow" or isinstance(fault, float):
-            threading.Event().wait(_SLOW_SECONDS if fault == "slow" else fault)
+        if fault == "slow":
+            fault = _SLOW_SECONDS
+        if isinstance(fault, float):
+            threading.Event().wait(fault)
         reply = None if fault == "cut before" else self.forward(body)
         if reply is None or fault == "cut after":
             self.cut()

@@ -1,0 +1,47 @@
+"""The benchmark itself: that it measures what it says, never how fast this machine is."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def bench(*words: str, pg_bin: Path | None) -> subprocess.CompletedProcess[str]:
+    options = [] if pg_bin is None else ["--pg-bin", str(pg_bin)]
+    return subprocess.run([sys.executable, "-m", "bench", *words, *options], cwd=ROOT, capture_output=True, text=True)
+
+
+def test_capture_gives_a_ratio_of_equal_work(pg_bin: Path | None) -> None:
+    finished = bench("capture", "--rows", "20000", "--rounds", "1", "--json", pg_bin=pg_bin)
+    assert finished.returncode == 0, finished.stderr
+    figures = json.loads(finished.stdout)
+    assert figures["rows"] == 20000
+    assert 0 < figures["ratio"] < 10
+    assert {"reader", "encoder", "supervisor", "walsender", "total"} <= set(figures["cpu_seconds_per_million"])
+    assert figures["peak_pss_mb"] > 0
+    assert set(figures["rows_per_second"]) == {"re_dms", "pg_recvlogical"}
+
+
+def test_different_work_gives_no_ratio(monkeypatch: pytest.MonkeyPatch, pg_bin: Path | None) -> None:
+    monkeypatch.syspath_prepend(str(ROOT))
+    from bench import capture, workload
+
+    loaded = workload.load
+    monkeypatch.setattr(workload, "load", lambda server, rows: loaded(server, rows) | {"inserts": 1})
+    with pytest.raises(capture.DifferentWork, match="the load made"):
+        capture.measure(rows=5000, rounds=1, tcp=False, pg_bin=pg_bin)
+
+
+def test_end_to_end_gives_speed_and_lag(pg_bin: Path | None) -> None:
+    words = ("end_to_end", "--rows", "10000", "--rate", "500", "--seconds", "2", "--json")
+    finished = bench(*words, pg_bin=pg_bin)
+    assert finished.returncode == 0, finished.stderr
+    figures = json.loads(finished.stdout)
+    assert figures["rows_per_second"] > 0
+    assert 0 < figures["lag_seconds"]["p50"] <= figures["lag_seconds"]["p99"]
