@@ -154,12 +154,15 @@ class Stream:
             now = time.monotonic()
             self._tick(now)
             awaited: list[Any] = [pgconn.socket, self.watch, self.ring.encoder, self.control]
-            ready, _, _ = select.select(awaited, [], [], self._patience(now))
+            ready, _, _ = select.select(awaited, [], [], 0)
+            if not ready:
+                ready, _, _ = select.select(awaited, [], [], self._patience(now))
+                if self.coalesce and pgconn.socket in ready:
+                    # libpq takes some 16 kB at once: waiting before each of them would be the speed of the stream.
+                    time.sleep(_COALESCE_SECONDS)
             if pgconn.socket not in ready and self.progress.asks and not self.gate.in_transaction:
                 self.cutter.close(wait=False)  # somebody waits for all that was committed, and nothing more comes
             if pgconn.socket in ready:
-                if self.coalesce:
-                    time.sleep(_COALESCE_SECONDS)
                 try:
                     pgconn.consume_input()
                 except psycopg.OperationalError as error:
