@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from bench import capture as captures
+from bench import catalog as catalogs
 from bench import end_to_end as ends
 
 _PG_BIN = click.option("--pg-bin", type=click.Path(path_type=Path), help="The directory of Postgres's programs.")
@@ -46,6 +47,15 @@ def capture(*, rows: int, rounds: int, transport: str, pg_bin: Path | None, as_j
 def end_to_end(*, rows: int, rate: int, seconds: float, pg_bin: Path | None, as_json: bool) -> None:
     """Into DuckDB: rows/s of a backlog, and the lag from commit to visible at a steady load."""
     tell(ends.measure(rows=rows, rate=rate, seconds=seconds, pg_bin=pg_bin), as_json=as_json)
+
+
+@main.command()
+@click.option("--tables", default=10_000, show_default=True, help="Tables in the publication, of ten columns each.")
+@_PG_BIN
+@_JSON
+def catalog(*, tables: int, pg_bin: Path | None, as_json: bool) -> None:
+    """One look of the catalog watcher."""
+    tell(catalogs.measure(tables=tables, pg_bin=pg_bin), as_json=as_json)
 
 
 def tell(figures: dict[str, Any], *, as_json: bool) -> None:

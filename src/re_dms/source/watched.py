@@ -60,6 +60,8 @@ with recursive wanted as (
 ), attribute as (
     select a.attrelid, a.attnum, a.atttypid, case when a.atthasmissing then 0 else a.xmin::text::int8 end as writer
     from pg_attribute a where a.attrelid = any (%(oids)s::oid[]) and a.attnum > 0 and not a.attisdropped
+), columns as (
+    select attrelid, json_object_agg(attnum, writer) as columns from attribute group by attrelid
 ), used (attrelid, type) as (
     select distinct a.attrelid, a.atttypid from attribute a join pg_type t on t.oid = a.atttypid
     where t.typtype <> 'b' or t.typcategory = 'A'
@@ -99,25 +101,25 @@ with recursive wanted as (
     select line.oid, i.inhparent from line join pg_inherits i on i.inhrelid = line.up
     join pg_class c on c.oid = i.inhrelid and c.relispartition
 ), membership as (
-    select line.oid, array_agg(m.oid::int8 order by m.oid) as memberships
-    from line join pg_class c on c.oid = line.up join ({memberships}) m on m.rel = line.up or m.namespace = c.relnamespace
-    group by line.oid
+    select found.oid, array_agg(found.membership::int8 order by found.membership) as memberships
+    from ({memberships}) found (oid, membership) group by found.oid
 )
 select w.oid::int8, w.nspname, w.relname, w.relreplident, w.relkind, w.relfilenode::int8, w.writer,
-       (select json_object_agg(a.attnum, a.writer) from attribute a where a.attrelid = w.oid),
+       columns.columns,
        (select coalesce(max(k.oid), max(i.indexrelid))::int8 from pg_index i
         left join pg_constraint k on k.conindid = i.indexrelid and k.conrelid = i.indrelid and k.contype in ('p', 'u')
         where i.indrelid = w.oid and case when w.relreplident = 'i' then i.indisreplident else i.indisprimary end),
        membership.memberships, label.labels, composite.composites, leaf.leaves
-from wanted w left join label on label.attrelid = w.oid left join composite on composite.attrelid = w.oid
+from wanted w left join columns on columns.attrelid = w.oid left join label on label.attrelid = w.oid left join composite on composite.attrelid = w.oid
 left join leaf on leaf.root = w.oid left join membership on membership.oid = w.oid
 """
 _TABLES: Final = (
-    "select pr.oid, pr.prrelid as rel, null::oid as namespace from pg_publication_rel pr"
+    "select line.oid, pr.oid from line join pg_publication_rel pr on pr.prrelid = line.up"
     " join pg_publication p on p.oid = pr.prpubid where p.pubname = %(publication)s"
 )
 _SCHEMAS: Final = (
-    " union all select pn.oid, null, pn.pnnspid from pg_publication_namespace pn"
+    " union all select line.oid, pn.oid from line join pg_class c on c.oid = line.up"
+    " join pg_publication_namespace pn on pn.pnnspid = c.relnamespace"
     " join pg_publication p on p.oid = pn.pnpubid where p.pubname = %(publication)s"
 )
 
