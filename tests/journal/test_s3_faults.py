@@ -113,6 +113,16 @@ def test_row_84_what_lasts_is_told_and_may_be_tried_again(fault_proxy: FaultProx
             assert "canary" not in str(told.value)
 
 
+@pytest.mark.parametrize("times", [1, 100])
+def test_row_84_the_news_that_an_object_is_missing_may_be_cut_as_well(
+    fault_proxy: FaultProxy, remote: Store, times: int
+) -> None:
+    """boto3 repeats nothing when an error's reply is cut within its body: found by runs on the faulty store."""
+    fault_proxy.once("cut body", method="GET", times=times)
+    with pytest.raises(ObjectMissing if times == 1 else JournalUnavailable):
+        remote.get("data/1/a")
+
+
 def test_row_85_a_lost_reply_is_not_another_writers_put(fault_proxy: FaultProxy, remote: Store) -> None:
     journal = Journal(remote)
     for number, fault in enumerate(("cut after", "cut body", "500"), start=1):

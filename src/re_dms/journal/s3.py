@@ -151,17 +151,17 @@ class S3Store:
         for attempt in range(_READ_ATTEMPTS_MAX):
             if attempt:
                 time.sleep(_READ_PAUSE_SECONDS * attempt * random.uniform(0.5, 1.5))
+            digest, said, whole = hashlib.sha256(), None, True
+            begin()
             try:
                 reply = self._ask("GetObject", lambda: self._client.get_object(**place))
-            except NoSuchObject:
-                raise ObjectMissing(f"{key} is missing in {self.url}") from None
-            begin()
-            digest, said, whole = hashlib.sha256(), reply["Metadata"].get(_CHECKSUM), True
-            try:
+                said = reply["Metadata"].get(_CHECKSUM)
                 for part in reply["Body"].iter_chunks(_READ_BYTES):
                     digest.update(part)
                     take(part)
-            except BODY_FAILURES:  # the client repeats requests, not what went wrong within a reply
+            except NoSuchObject:
+                raise ObjectMissing(f"{key} is missing in {self.url}") from None
+            except BODY_FAILURES:  # the client repeats requests, not what went wrong within a reply, an error's too
                 whole = False
             if whole and said == digest.hexdigest():
                 return
