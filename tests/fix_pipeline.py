@@ -24,6 +24,12 @@ import pytest
 from fix_postgres import Database
 
 RUN_SECONDS_MAX = 60.0
+SETTINGS = {
+    "RE_DMS_LOG__LEVEL": "debug",
+    "RE_DMS_LOG__FORMAT": "json",
+    # A source at rest is confirmed soon: many tests wait for that. The default is in the tests of the settings.
+    "RE_DMS_CAPTURE__POSITION_SECONDS": "0.5",
+}
 SYSTEM_SCHEMAS = ("pg_catalog", "information_schema", "re_dms")
 
 
@@ -48,6 +54,8 @@ class Running:
 
     process: subprocess.Popen[str]
     log_path: Path
+    _parsed: list[dict[str, Any]] = field(default_factory=list)
+    _parsed_bytes: int = 0
 
     @property
     def log(self) -> str:
@@ -55,8 +63,15 @@ class Running:
 
     def events(self, name: str) -> list[dict[str, Any]]:
         """The log's lines of this event so far."""
-        lines = [json.loads(line) for line in self.log.splitlines() if line.startswith("{") and line.endswith("}")]
-        return [line for line in lines if line.get("event") == name]
+        # Waits ask many times a second: what was read is not read again.
+        with self.log_path.open("rb") as log:
+            log.seek(self._parsed_bytes)
+            whole, newline, _ = log.read().rpartition(b"\n")
+        self._parsed_bytes += len(whole + newline)
+        self._parsed += [
+            json.loads(line) for line in whole.splitlines() if line.startswith(b"{") and line.endswith(b"}")
+        ]
+        return [line for line in self._parsed if line.get("event") == name]
 
     def wait_for(self, name: str, count: int = 1, seconds: float = RUN_SECONDS_MAX) -> dict[str, Any]:
         """Wait until the event was logged `count` times; the last of them."""
@@ -155,7 +170,7 @@ class Pipeline:
             words += ["--warehouse", self.warehouse]
         words += ["--name", self.name]
         dsn = self.database.tcp_dsn if self.tcp else self.database.dsn
-        settings = {"RE_DMS_LOG__LEVEL": log_level, "RE_DMS_LOG__FORMAT": "json"}
+        settings = SETTINGS | {"RE_DMS_LOG__LEVEL": log_level}
         if command not in ("apply", "journal"):
             settings["RE_DMS_SOURCE__DSN"] = dsn
         with log_path.open("w") as log:

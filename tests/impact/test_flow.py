@@ -132,7 +132,7 @@ def test_rows_28_and_58_an_old_transaction_that_holds_wal_back_does_not_stop_pro
     settings = {"RE_DMS_CAPTURE__PAUSE_SECONDS_MAX": "0.2", "RE_DMS_CAPTURE__FLUSH_MB": "1"}
     with pipeline.database.connect(autocommit=False) as old:
         old.execute("insert into t (a) values ('old')")
-        write(pipeline.database, 20 * SCALE)
+        write(pipeline.database, 12 * SCALE)
         fault_proxy.plan = lambda method, path: 0.4 if method == "PUT" else None
         running = pipeline.start("run", environment=settings)
         running.wait_for("stream_closed", 3, seconds=90)
@@ -148,9 +148,7 @@ def test_rows_28_and_58_an_old_transaction_that_holds_wal_back_does_not_stop_pro
 def test_row_90_a_stopped_apply_holds_nothing_back(impatient: Pipeline) -> None:
     pipeline = impatient
     pipeline.catch_up()
-    running = pipeline.start(
-        "run", environment={"RE_DMS_CAPTURE__FLUSH_MB": "4", "RE_DMS_CAPTURE__POSITION_SECONDS": "0.5"}
-    )
+    running = pipeline.start("run", environment={"RE_DMS_CAPTURE__FLUSH_MB": "4"})
     running.wait_for("streaming")
     apply = running.children()["apply"]
     os.kill(apply, signal.SIGSTOP)
@@ -194,7 +192,7 @@ def test_a_transaction_larger_than_all_regions_gets_through_a_slow_store(
     pipeline = impatient
     pipeline.journal_url, pipeline.environment = f"s3://{s3.new_bucket()}/j", fault_proxy.environment
     pipeline.catch_up()
-    fault_proxy.plan = lambda method, path: 0.5 if method == "PUT" and "/data/" in path else None
+    fault_proxy.plan = lambda method, path: 0.25 if method == "PUT" and "/data/" in path else None
     settings = {"RE_DMS_CAPTURE__PAUSE_SECONDS_MAX": "0.1", "RE_DMS_CAPTURE__FLUSH_MB": "1"}
     running = pipeline.start("run", environment=settings)
     running.wait_for("streaming")

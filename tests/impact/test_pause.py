@@ -34,7 +34,10 @@ def test_the_stream_is_closed_while_the_encoder_stands_still_and_nothing_comes_t
     pipeline.catch_up()
     running = pipeline.start(
         "run", "--flush-mb", "1", "--flush-seconds", "3",
-        environment={"RE_DMS_FAILPOINTS": "capture.encoded:stop,capture.before_manifest:stop"},
+        environment={
+            "RE_DMS_FAILPOINTS": "capture.encoded:stop,capture.before_manifest:stop",
+            "RE_DMS_CAPTURE__PAUSE_SECONDS_MAX": "1",
+        },
     )  # fmt: skip
     running.wait_for("streaming")
     encoder = running.children()["encoder"]

@@ -137,21 +137,21 @@ def until(holds: Callable[[], Any], seconds: float = WAIT_SECONDS_MAX) -> Any:
 
 def until_applied(running: Running, database: Database, seconds: float = WAIT_SECONDS_MAX) -> None:
     """Wait until all that is committed at the source is confirmed to the slot and loaded."""
-    # The end of a record of its own: a server at rest reaches that, but never the header of a page begun.
-    [(now,)] = database.fetch("select pg_logical_emit_message(true, 're_dms test', '')::text")
+    with database.connect() as connection:
+        # The end of a record of its own: a server at rest reaches that, but never the header of a page begun.
+        now = connection.execute("select pg_logical_emit_message(true, 're_dms test', '')::text").fetchone()
 
-    def is_there() -> bool:
-        if running.process.poll() is not None:
-            raise AssertionError(f"ended with {running.process.returncode}:\n{running.log}")
-        return bool(
-            database.fetch(
+        def is_there() -> bool:
+            if running.process.poll() is not None:
+                raise AssertionError(f"ended with {running.process.returncode}:\n{running.log}")
+            found = connection.execute(
                 "select 1 from pg_replication_slots where confirmed_flush_lsn >= %s::pg_lsn"
                 " and database = current_database() and not temporary",
-                [now],
+                now,
             )
-        )
+            return bool(found.fetchone())
 
-    until(is_there, seconds)
+        until(is_there, seconds)
     sealed, loaded = running.events("sealed"), running.events("loaded")
     if sealed and (not loaded or loaded[-1]["number"] < sealed[-1]["number"]):
         last = sealed[-1]["number"]

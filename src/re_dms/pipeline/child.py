@@ -49,7 +49,7 @@ class Child:
                 [sys.executable, "-m", "re_dms.pipeline.child", role],
                 stdin=subprocess.PIPE,
                 pass_fds=descriptors,
-                env=os.environ | {"POLARS_MAX_THREADS": str(_processors()), "PYTHONFAULTHANDLER": "0"},
+                env=os.environ | _environment(),
             )
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, earlier)
@@ -87,8 +87,13 @@ class Child:
         return status
 
 
-def _processors() -> int:
-    return len(os.sched_getaffinity(0))
+def _environment() -> dict[str, str]:
+    return {
+        "POLARS_MAX_THREADS": str(len(os.sched_getaffinity(0))),
+        # numpy's linear algebra, which nothing here calls, starts a thread for each processor when it is imported.
+        "OPENBLAS_NUM_THREADS": "1",
+        "PYTHONFAULTHANDLER": "0",
+    }
 
 
 def _leave_with_parent(lifeline: int) -> None:
