@@ -100,7 +100,7 @@ def diff(old: Relation, new: Relation) -> list[SchemaChange]:
     if (old.schema, old.name) != (new.schema, new.name):
         changes.append(NotFollowed(what=f"it was renamed to {new.full_name}"))
     if (old.key_kind, old.key) != (new.key_kind, new.key):
-        changes.append(NotFollowed(what=f"its key changed ({_key_words(old)} to {_key_words(new)})"))
+        changes.append(NotFollowed(what=f"its key changed from {_key_words(old)} to {_key_words(new)}"))
     was = {column.attnum: column for column in old.columns}
     now = {column.attnum: column for column in new.columns}
     for attnum, column in was.items():

@@ -25,7 +25,7 @@ from re_dms.schema import Column, KeyKind, Relation
 from re_dms.settings import JournalSettings, Settings, SourceSettings, WarehouseSettings
 from re_dms.source.connection import connect
 from re_dms.source.slot import create_slot, current_position
-from re_dms.warehouse.base import open_warehouse
+from re_dms.warehouse.opening import open_warehouse
 
 ID = Column(attnum=1, name="id", type=PgType(oid=23, typmod=-1, name="integer", kind=Kind.INT4), not_null=True)
 

@@ -31,7 +31,7 @@ from re_dms.source.publication import plan_publication
 from re_dms.source.relations import relation_from_catalog
 from re_dms.source.replication import ReplicationConnection
 from re_dms.source.watched import look
-from re_dms.warehouse.base import open_warehouse
+from re_dms.warehouse.opening import open_warehouse
 
 _PAD = bytes(64)
 _HEADER = struct.Struct("!cqqq")

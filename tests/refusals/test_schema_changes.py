@@ -74,17 +74,19 @@ STOPPING = {
     "key_changed": "alter table key_changed drop constraint key_changed_pkey, alter a set not null, add primary key (a)",
     "added_again": "alter table added_again drop column a; alter table added_again add column a text default 'again'",
 }
+RENAMED = {"table_renamed": ("with_another_name", "a"), "column_renamed": ("column_renamed", "b")}
 WORDS = {
     "volatile": "older rows",
     "column_renamed": "'a' was renamed to 'b'",
     "table_renamed": "renamed to public.with_another_name",
     "type_changed": "changed its type from text to character varying(40)",
-    "key_changed": "its key changed",
+    "key_changed": "its key changed from ('id') to ('a')",
     "added_again": "dropped and added again",
 }
 
 
-def test_every_other_change_stops_by_name_and_is_mended(pipeline: Pipeline) -> None:
+def test_row_68_every_other_change_stops_by_name_and_is_mended(pipeline: Pipeline) -> None:
+    """Within one transaction with rows before and after it, as a migration does."""
     database = pipeline.database
     for table in STOPPING:
         database.execute(f"create table {table} (id int primary key, a text)")
@@ -92,12 +94,11 @@ def test_every_other_change_stops_by_name_and_is_mended(pipeline: Pipeline) -> N
     database.execute("create table other (id int primary key)")
     pipeline.catch_up()
     for table, statement in STOPPING.items():
+        now, column = RENAMED.get(table, (table, "a"))
         database.execute(
-            f"insert into {table} values (6, 'before the change'); insert into other select count(*) from other"
+            f"insert into {table} values (6, 'before the change'); insert into other select count(*) from other;"
+            f" {statement}; insert into {now} (id, {column}) values (7, 'after the change')"
         )
-        database.execute(statement)
-        database.execute(f"insert into {'with_another_name' if table == 'table_renamed' else table} (id, "
-                         f"{'b' if table == 'column_renamed' else 'a'}) values (7, 'after the change')")  # fmt: skip
     finished = pipeline.run("capture", "--until-caught-up", "--flush-seconds", "0.001")
     assert finished.code == 0, finished.log  # the journal keeps all of it
 

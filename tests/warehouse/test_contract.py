@@ -19,7 +19,7 @@ from re_dms.errors import (
 from re_dms.lsn import LSN
 from re_dms.manifest import DataFile, Truncate
 from re_dms.schema import KeyKind
-from re_dms.warehouse.base import open_warehouse
+from re_dms.warehouse.opening import open_warehouse
 from warehouse.building import ORDERS, Bench, Journal, column, relation, table
 
 COUNTED = dataclasses.replace(ORDERS, key_kind=KeyKind.COUNTED, key=(), identity="f")

@@ -13,8 +13,8 @@ import duckdb
 import pytest
 
 from re_dms.errors import ConfigurationError, PipelineHeld, WarehouseError, WarehouseUnavailable
-from re_dms.warehouse.base import open_warehouse
 from re_dms.warehouse.duckdb.warehouse import DuckDBWarehouse
+from re_dms.warehouse.opening import open_warehouse
 from warehouse.building import ORDERS, Bench, Journal, table
 
 
@@ -139,7 +139,7 @@ def test_a_file_without_permission_is_refused_with_a_remedy(bench: Bench) -> Non
 
 def lease(url: str) -> str:
     return (
-        "from re_dms.warehouse.base import open_warehouse\n"
+        "from re_dms.warehouse.opening import open_warehouse\n"
         f"lease = open_warehouse({url!r}).hold()\nlease.__enter__().beat()"
     )
 

@@ -25,8 +25,8 @@ from re_dms.source.preflight.server import check_server, check_slot
 from re_dms.source.preflight.tables import check_role, check_tables
 from re_dms.source.publication import PublicationPlan
 from re_dms.source.slot import read_slot
-from re_dms.warehouse.base import open_warehouse
 from re_dms.warehouse.duckdb.warehouse import DuckDBWarehouse
+from re_dms.warehouse.opening import open_warehouse
 
 _ROOM_BYTES_MIN: Final = 1024 * 1024 * 1024
 

@@ -17,11 +17,12 @@ from re_dms.settings import Settings, SourceSettings
 from re_dms.source.connection import connect
 from re_dms.source.failures import reported
 from re_dms.source.slot import SlotState, held, read_slot
-from re_dms.warehouse.base import WarehouseStatus, open_warehouse
+from re_dms.warehouse.base import WarehouseStatus
 from re_dms.warehouse.duckdb.connection import opened
 from re_dms.warehouse.duckdb.connection import rows as fetch
 from re_dms.warehouse.duckdb.sql import Target
 from re_dms.warehouse.duckdb.warehouse import DuckDBWarehouse
+from re_dms.warehouse.opening import open_warehouse
 
 Connection = psycopg.Connection[Any]
 

@@ -24,7 +24,7 @@ from re_dms.observe.status import (
 from re_dms.settings import Settings
 from re_dms.source.slot import current_position, read_slot
 from re_dms.warehouse import base
-from re_dms.warehouse.base import open_warehouse
+from re_dms.warehouse.opening import open_warehouse
 
 _MANIFESTS_READ_MAX: Final = 20
 Part = TypeVar("Part")

@@ -17,7 +17,7 @@ from re_dms.lsn import LSN
 from re_dms.manifest import Manifest, Root, WarehouseName
 from re_dms.pipeline.surroundings import Surroundings
 from re_dms.settings import WarehouseSettings
-from re_dms.warehouse.base import open_warehouse
+from re_dms.warehouse.opening import open_warehouse
 
 log = structlog.get_logger()
 

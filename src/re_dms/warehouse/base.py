@@ -1,4 +1,4 @@
-"""The words of the warehouse contract, and the one way to open a warehouse.
+"""The words of the warehouse contract.
 
 What every warehouse promises (protocol lines 1, 9 and 10), and `tests/warehouse` asks of each:
 
@@ -11,14 +11,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
-from re_dms.errors import ConfigurationError
 from re_dms.lsn import LSN
-
-if TYPE_CHECKING:
-    from re_dms.warehouse.duckdb.warehouse import DuckDBWarehouse
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,18 +73,3 @@ class LoadReport:
     inserted: int = 0
     skipped: tuple[str, ...] = ()
     seconds: float = 0.0
-
-
-def open_warehouse(url: str) -> DuckDBWarehouse:
-    """The warehouse that `url` names (duckdb:///absolute/file.duckdb). Touches nothing yet.
-
-    Raises ConfigurationError for a URL that names no warehouse we know.
-    """
-    scheme = urlsplit(url).scheme
-    if scheme == "duckdb":
-        from re_dms.warehouse.duckdb.warehouse import DuckDBWarehouse
-
-        return DuckDBWarehouse(url)
-    raise ConfigurationError(
-        f"no warehouse of kind {scheme!r}", remedy="use a URL of the form duckdb:///absolute/file.duckdb"
-    )
