@@ -24,7 +24,7 @@ def main() -> None:
 
 @main.command()
 @click.option("--rows", default=1_000_000, show_default=True, help="Changes: 60 % inserts, 30 % updates, 10 % deletes.")
-@click.option("--rounds", default=3, show_default=True, help="How often each side runs, in turn.")
+@click.option("--rounds", default=5, show_default=True, help="How often each side runs, in turn.")
 @click.option(
     "--transport", type=click.Choice(["socket", "tcp"]), default="socket", show_default=True, help="For both sides."
 )

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 
 _TICKS = os.sysconf("SC_CLK_TCK")
-_STEP_SECONDS = 0.1
+_STEP_SECONDS = 0.25  # a sample takes some milliseconds of the processors that it watches
 
 
 @dataclass

@@ -71,20 +71,24 @@ class Writer:
     def __init__(self, buffer: SharedBuffer) -> None:
         self.buffer = buffer
         self.view = buffer.payload
+        self._capacity = buffer.capacity
         self.lengths: list[int] = []
         self.position = 0
 
     def has_room(self, size: int) -> bool:
         """Whether a message of `size` bytes fits behind what is there."""
-        return self.position + size <= self.buffer.capacity and len(self.lengths) < MESSAGES_MAX
+        return self.position + size <= self._capacity and len(self.lengths) < MESSAGES_MAX
 
-    def append(self, data: bytes | memoryview) -> None:
-        """Lay a message behind the others. The caller has asked `has_room`."""
+    def append(self, data: bytes | memoryview) -> bool:
+        """Lay a message behind the others. False when it has no room; nothing has changed then."""
         size = len(data)
         end = self.position + size
+        if end > self._capacity or len(self.lengths) >= MESSAGES_MAX:
+            return False
         self.view[self.position : end] = data
         self.position = end
         self.lengths.append(size)
+        return True
 
     def move_tail(self, count: int, target: Writer) -> None:
         """Move the messages from number `count` on to the empty `target`."""

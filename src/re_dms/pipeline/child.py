@@ -89,7 +89,8 @@ class Child:
 
 def _environment() -> dict[str, str]:
     return {
-        "POLARS_MAX_THREADS": str(len(os.sched_getaffinity(0))),
+        # The reader has a processor of its own.
+        "POLARS_MAX_THREADS": str(max(1, len(os.sched_getaffinity(0)) - 1)),
         # numpy's linear algebra, which nothing here calls, starts a thread for each processor when it is imported.
         "OPENBLAS_NUM_THREADS": "1",
         "PYTHONFAULTHANDLER": "0",

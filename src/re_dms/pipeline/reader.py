@@ -96,15 +96,14 @@ class Reader:
         with under_snapshot(session, self.snapshot_name):
             rows = iter_copy(session, relation, partitioned=order["partitioned"], row_filter=order["row_filter"])
             for row in rows:
-                if not ring.writer.has_room(len(row)):
-                    if ring.writer.lengths:
-                        self._wait_until(lambda: ring.has_free)
-                        ring.ship(part | {"ends": False}, len(ring.writer.lengths))
-                    if len(row) > ring.capacity:
-                        self._wait_until(lambda: ring.has_free_oversized)
-                        ring.ship_oversized(part | {"ends": False}, row)
-                        continue
-                ring.writer.append(row)
+                if ring.writer.append(row):
+                    continue
+                if ring.writer.lengths:
+                    self._wait_until(lambda: ring.has_free)
+                    ring.ship(part | {"ends": False}, len(ring.writer.lengths))
+                if not ring.writer.append(row):
+                    self._wait_until(lambda: ring.has_free_oversized)
+                    ring.ship_oversized(part | {"ends": False}, row)
         self._wait_until(lambda: ring.has_free)
         ring.ship(part | {"ends": True}, len(ring.writer.lengths))
 

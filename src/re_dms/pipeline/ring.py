@@ -15,7 +15,7 @@ _OVERSIZED_CAPACITIES_MAX: Final = 8
 
 class Ring:
     """`BUFFERS` regions of `capacity` bytes, known to the encoder by number. A message larger than that gets a region
-    of its own, which ends with it.
+    of its own, which ends with it. `writer` fills the current region.
 
     `on_message` is called with what the encoder says besides "freed".
     """
@@ -32,12 +32,11 @@ class Ring:
         encoder.send(
             {"do": "buffers", "capacity": capacity, "numbers": list(self._free)}, [b.descriptor for b in buffers]
         )
-        self._current = self._free.pop(0)
+        self._take_next()
 
-    @property
-    def writer(self) -> Writer:
-        """The region being filled."""
-        return self._writers[self._current]
+    def _take_next(self) -> None:
+        self._current = self._free.pop(0)
+        self.writer = self._writers[self._current]
 
     @property
     def has_free(self) -> bool:
@@ -74,7 +73,7 @@ class Ring:
         The caller has made sure that `has_free`.
         """
         full, number = self.writer, self._current
-        self._current = self._free.pop(0)
+        self._take_next()
         if count < len(full.lengths):
             full.move_tail(count, self.writer)
         full.buffer.write_lengths(full.lengths)

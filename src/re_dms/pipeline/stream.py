@@ -187,15 +187,12 @@ class Stream:
             tag = data[TAG]
             if (tag in BORDERS or gate.skipping) and not gate.keeps(tag, data):
                 continue
-            writer = ring.writer
-            if not writer.has_room(size):
+            if not ring.writer.append(data):
                 self.cutter.make_room(size)
                 self._stay_alive(time.monotonic())
-                writer = ring.writer
-                if size > ring.capacity:
+                if not ring.writer.append(data):
                     self.cutter.oversized(data)
                     continue
-            writer.append(data)
             if tag == COMMIT:
                 self._committed(data)
 
