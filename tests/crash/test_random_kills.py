@@ -1,7 +1,7 @@
 """SIGKILL of a random process at a random moment, again and again, under load.
 
 Five kills in the suite. RE_DMS_NIGHTLY=1 does 200 and RE_DMS_CRASH_KILLS=N does N (a multiple of five); show the figures
-with `-s`, or with `-rP` under xdist. RE_DMS_CRASH_SEED repeats the order and the moments of a run.
+with `-rP`. RE_DMS_CRASH_SEED repeats the order and the moments of a run.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A journal on S3 behind a proxy that does harm to one request in six, while processes die: everything arrives, once.
 
-One run in the suite, RE_DMS_NIGHTLY=1 does forty and RE_DMS_S3_RUNS=N does N; show the figures with `-s`.
+One run in the suite, RE_DMS_NIGHTLY=1 does forty and RE_DMS_S3_RUNS=N does N; show the figures with `-rP`.
 """
 
 from __future__ import annotations

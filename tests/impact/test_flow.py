@@ -1,7 +1,7 @@
 """Under pressure (protocol line 6): a slow store, a stopped apply, a full disk, an old transaction that holds WAL back.
 
 What each of them shows: memory stays bounded, the source hears from us in time, nothing is confirmed that is not durable,
-all goes on by itself afterwards, and both ends are equal. RE_DMS_NIGHTLY=1 takes ten times the load; `-s` shows figures.
+all goes on by itself afterwards, and both ends are equal. RE_DMS_NIGHTLY=1 takes ten times the load; `-rP` shows figures.
 """
 
 from __future__ import annotations
