@@ -7,14 +7,12 @@ catalog of now and what the journal keeps of then.
 from __future__ import annotations
 
 import re
-import time
-from collections.abc import Callable
 
 import duckdb
 
 from fix_pipeline import Pipeline
 from fix_postgres import Database
-from refusals.rig import POLL_SECONDS, WAIT_SECONDS_MAX, assert_refused, stopped_words
+from refusals.rig import assert_refused, stopped_words, until
 
 _PARTITIONED = """
 create table {t} (id int, k int, a text, primary key (id, k)) partition by range (k);
@@ -286,13 +284,6 @@ def test_row_32_rows_of_transactions_open_while_a_table_joins_arrive(pipeline: P
     finished = running.finish()
     assert finished.code == 0, finished.log
     pipeline.assert_equal("late")
-
-
-def until(is_so: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + WAIT_SECONDS_MAX
-    while not is_so():
-        assert time.monotonic() < deadline
-        time.sleep(POLL_SECONDS)
 
 
 def columns(pipeline: Pipeline, table: str) -> list[str]:

@@ -121,6 +121,7 @@ def test_row_84_the_news_that_an_object_is_missing_may_be_cut_as_well(
     fault_proxy.once("cut body", method="GET", times=times)
     with pytest.raises(ObjectMissing if times == 1 else JournalUnavailable):
         remote.get("data/1/a")
+    assert fault_proxy.done["cut body"] >= 1
 
 
 def test_row_85_a_lost_reply_is_not_another_writers_put(fault_proxy: FaultProxy, remote: Store) -> None:

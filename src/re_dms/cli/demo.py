@@ -38,7 +38,7 @@ def command(
     keep: Path | None,
     pg_bin: Path | None,
     as_json: bool,
-    debug: bool,  # noqa: ARG001
+    debug: bool,  # noqa: ARG001 - read by the group
 ) -> int:
     """Try re_dms: a throwaway Postgres, a running load, a crash in the middle, and a comparison of every row."""
     from re_dms.demo import command as demo

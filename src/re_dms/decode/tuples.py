@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
-import pyarrow.compute  # noqa: F401 - Polars does it at the first column: better at the start than within the stream
+import pyarrow.compute
 
 from re_dms.decode.frames import Bits, Frames, Offsets
 from re_dms.errors import DecodeError

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
+from functools import partial
 
 from re_dms.failpoints import failpoint
 from re_dms.journal import keys
@@ -41,7 +42,7 @@ def prune(journal: Journal, applied_number: int, *, dry_run: bool = False) -> Re
             by_number[number][key] = size
     manifests = journal.store.sizes(keys.BATCHES)
     removed = Removed()
-    remove = _count if dry_run else _remove
+    remove = partial(_remove, dry_run=dry_run)
     for number in sorted({number for number in numbers if number < limit} | by_number.keys()):
         removed += remove(journal, by_number.get(number, {}))
         if not dry_run:
@@ -67,10 +68,7 @@ def _old_registries(journal: Journal, remaining: list[int]) -> dict[str, int]:
     return {key: sizes[key] for key in older}
 
 
-def _remove(journal: Journal, objects: dict[str, int]) -> Removed:
-    journal.store.delete(sorted(objects))
-    return _count(journal, objects)
-
-
-def _count(journal: Journal, objects: dict[str, int]) -> Removed:  # noqa: ARG001 - stands in for _remove
+def _remove(journal: Journal, objects: dict[str, int], *, dry_run: bool) -> Removed:
+    if not dry_run:
+        journal.store.delete(sorted(objects))
     return Removed(objects=len(objects), bytes=sum(objects.values()))

@@ -109,13 +109,7 @@ class S3Store:
     def delete(self, keys: Iterable[str]) -> None:
         named = [{"Key": self._prefix + check_key(key)} for key in keys]
         for some in _groups(named, _DELETE_KEYS_MAX):
-            request = {"Objects": some, "Quiet": True}
-            answer = self._ask(
-                "DeleteObject",
-                lambda request=request: self._client.delete_objects(Bucket=self._place.bucket, Delete=request),  # type: ignore[misc]
-            )
-            for failure in answer.get("Errors", ()):
-                raise refusal(failure.get("Code", ""), 200, action="DeleteObject", url=self.url)
+            self._delete({"Objects": some, "Quiet": True})
 
     def probe(self) -> None:
         """As for every store; also lists, so that a right that is missing is told at the start."""
@@ -140,6 +134,13 @@ class S3Store:
         place, metadata = self._object(key), {_CHECKSUM: hashlib.sha256(data).hexdigest()}
         arguments = place | condition | self._place.encryption_arguments
         self._ask("PutObject", lambda: self._client.put_object(Body=data, Metadata=metadata, **arguments))
+
+    def _delete(self, request: dict[str, Any]) -> None:
+        answer = self._ask(
+            "DeleteObject", lambda: self._client.delete_objects(Bucket=self._place.bucket, Delete=request)
+        )
+        for failure in answer.get("Errors", ()):
+            raise refusal(failure.get("Code", ""), 200, action="DeleteObject", url=self.url)
 
     def _read(self, key: str, begin: Callable[[], object], take: Callable[[bytes], object]) -> None:
         """Give the object's bytes to `take`, a part at a time; `begin` comes before every attempt.

@@ -34,8 +34,7 @@ def main() -> int:
         stdin=subprocess.DEVNULL,
         stdout=sys.stderr,  # the server's log
         stderr=sys.stderr,
-        # Safe here: no thread has been started yet.
-        preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509
+        preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 - safe: no thread runs yet
         **task["account"],
     )
     # A polite end of the keeper (a container's or a unit's SIGTERM to all) is a fast stop: Postgres alone would wait

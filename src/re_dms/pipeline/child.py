@@ -89,7 +89,7 @@ class Child:
 
 def _environment() -> dict[str, str]:
     return {
-        # The reader has a processor of its own.
+        # Where there are several processors, one is left to the reader.
         "POLARS_MAX_THREADS": str(max(1, len(os.sched_getaffinity(0)) - 1)),
         # numpy's linear algebra, which nothing here calls, starts a thread for each processor when it is imported.
         "OPENBLAS_NUM_THREADS": "1",
