@@ -26,10 +26,10 @@ from typing import Any
 
 from bench import workload
 from bench.machine import SETTINGS, facts
-from bench.processes import Sampler, walsenders
+from bench.processes import Sampler, tree_cpu_seconds
+from localpg import LocalPostgres
 from re_dms.journal.journal import Journal
 from re_dms.journal.local import LocalStore
-from re_dms.localpg import LocalPostgres
 
 
 class DifferentWork(Exception):
@@ -144,11 +144,12 @@ class Bench:
     @contextmanager
     def _measured(self, words: list[str], log: Path | None) -> Iterator[list[Side]]:
         found: list[Side] = []
+        server_before = tree_cpu_seconds(self.server.pid)
         before = os.times()
         began = time.monotonic()
         with (log or Path(os.devnull)).open("w") as said:
             process = subprocess.Popen(words, env=self._environment, stdout=subprocess.DEVNULL, stderr=said)
-            with Sampler(process.pid, lambda: walsenders(self.server.pid)) as sampler:
+            with Sampler(process.pid) as sampler:
                 code = process.wait()
         seconds = time.monotonic() - began
         after = os.times()
@@ -156,7 +157,8 @@ class Bench:
             raise RuntimeError(f"{words[0]} ended with {code}: {log.read_text()[-2000:] if log else ''}")
         # What the kernel counted of the process and all that it waited for; the samples only say whose it was.
         total = after.children_user + after.children_system - before.children_user - before.children_system
-        cpu = sampler.cpu_seconds | {"total": total}
+        server = tree_cpu_seconds(self.server.pid) - server_before
+        cpu = sampler.cpu_seconds | {"total": total, "server": server}
         found.append(
             Side(seconds=seconds, process_seconds=seconds, cpu_seconds=cpu, peak_pss_bytes=sampler.peak_pss_bytes)
         )

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.machine import SETTINGS, facts
-from re_dms.localpg import LocalPostgres
+from localpg import LocalPostgres
 from re_dms.settings import SourceSettings
 from re_dms.source.connection import Connection, connect
 from re_dms.source.watched import look, published_oids

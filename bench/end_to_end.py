@@ -16,7 +16,7 @@ from typing import Any
 from bench import workload
 from bench.machine import SETTINGS, facts
 from bench.processes import Sampler
-from re_dms.localpg import LocalPostgres
+from localpg import LocalPostgres
 
 _STEPS_A_SECOND = 10
 _START_SECONDS_MAX = 60.0

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from localpg import LocalPostgres
 from re_dms import __version__
-from re_dms.localpg import LocalPostgres
 
 SETTINGS = {
     # Postgres's own durability, and room for the WAL that several slots hold.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -15,21 +14,19 @@ _STEP_SECONDS = 0.25  # a sample takes some milliseconds of the processors that 
 
 @dataclass
 class Sampler:
-    """Samples a process and its descendants, and the server processes that `others` finds, until the end of the block.
+    """Samples a process and its descendants until the end of the block.
 
     `cpu_seconds`: by role, up to a sample's step before each process ended. `peak_pss_bytes`: the greatest sum of the
     proportional set sizes of the process and its descendants (shared buffers count once).
     """
 
     pid: int
-    others: Callable[[], dict[int, str]] = dict
     cpu_seconds: dict[str, float] = field(default_factory=dict)
     peak_pss_bytes: int = 0
 
     def __enter__(self) -> Sampler:
         self._ends = threading.Event()
         self._seen: dict[int, tuple[str, float]] = {}
-        self._first = {pid: _cpu_seconds(pid) for pid in self.others()}
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
         return self
@@ -52,15 +49,13 @@ class Sampler:
         pss = 0
         for pid in (self.pid, *descendants(self.pid)):
             pss += _pss_bytes(pid)
-            self._note(pid, role_of(pid), 0.0)
+            self._note(pid, role_of(pid))
         self.peak_pss_bytes = max(self.peak_pss_bytes, pss)
-        for pid, role in self.others().items():
-            self._note(pid, role, self._first.get(pid, 0.0))
 
-    def _note(self, pid: int, role: str, before: float) -> None:
-        seconds = _cpu_seconds(pid)
-        if seconds > 0:  # what it was when it was first seen: one that has just ended no longer says
-            self._seen[pid] = self._seen.get(pid, (role, 0.0))[0], seconds - before
+    def _note(self, pid: int, role: str) -> None:
+        seconds = sum(_cpu_seconds(pid)[:2])
+        if seconds > 0 and role != "ended":  # one that has just ended keeps what it said last
+            self._seen[pid] = role, seconds
 
 
 def descendants(pid: int) -> list[int]:
@@ -89,9 +84,12 @@ def role_of(pid: int) -> str:
     return "supervisor" if "re_dms" in " ".join(words[:4]) else Path(words[0]).name if words and words[0] else "ended"
 
 
-def walsenders(server_pid: int) -> dict[int, str]:
-    """The walsenders of a server."""
-    return {pid: "walsender" for pid in descendants(server_pid) if "walsender" in " ".join(_command(pid))}
+def tree_cpu_seconds(pid: int) -> float:
+    """What a process, its living descendants and all that they have waited for have used, as the kernel counts it.
+
+    For a server: no backend is missed, however short it lived.
+    """
+    return sum(sum(_cpu_seconds(each)) for each in (*descendants(pid), pid))
 
 
 def _command(pid: int) -> list[str]:
@@ -101,12 +99,14 @@ def _command(pid: int) -> list[str]:
         return [""]
 
 
-def _cpu_seconds(pid: int) -> float:
+def _cpu_seconds(pid: int) -> tuple[float, float, float]:
+    """Of the process: user, system, and both of its children that have ended and were waited for."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     except (OSError, IndexError):
-        return 0.0
-    return (int(fields[11]) + int(fields[12])) / _TICKS
+        return 0.0, 0.0, 0.0
+    user, system, children_user, children_system = (int(field) / _TICKS for field in fields[11:15])
+    return user, system, children_user + children_system
 
 
 def _pss_bytes(pid: int) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from re_dms.localpg import LocalPostgres
+from localpg import LocalPostgres
 
 CHANGES_A_TRANSACTION: Final = 5000
 DATABASE: Final = "bench"

@@ -17,7 +17,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from re_dms.localpg import LocalPostgres, make_directory
+from localpg import LocalPostgres, make_directory
 
 _DROP_SECONDS_MAX = 20.0
 _DROP_POLL_SECONDS = 0.02

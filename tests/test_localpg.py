@@ -14,10 +14,10 @@ import pytest
 from psycopg import conninfo
 
 from fix_postgres import Database, PostgresFactory, drop_database
-from re_dms.localpg import LocalPostgres, PostgresNotFound, PostgresNotStarted, cluster, find_binaries, make_directory
-from re_dms.localpg import binaries as binaries_module
-from re_dms.localpg.account import Account
-from re_dms.localpg.binaries import reachable_binaries
+from localpg import LocalPostgres, PostgresNotFound, PostgresNotStarted, cluster, find_binaries, make_directory
+from localpg import binaries as binaries_module
+from localpg.account import Account
+from localpg.binaries import reachable_binaries
 
 is_root = os.geteuid() == 0
 as_root = pytest.mark.skipif(not is_root, reason="needs root: it is about running Postgres as another account")
@@ -163,7 +163,7 @@ def test_nothing_is_left_of_a_temporary_server(pg_bin: Path | None) -> None:
 _OWNER = """
 import sys, time
 from pathlib import Path
-from re_dms.localpg import LocalPostgres
+from localpg import LocalPostgres
 server = LocalPostgres(Path(sys.argv[2]) if sys.argv[2] else None, pg_bin=Path(sys.argv[1]))
 server.start()
 print(server.pid, server._keeper._process.pid, server.directory, server._sockets, flush=True)

@@ -23,7 +23,7 @@ def test_capture_gives_a_ratio_of_equal_work(pg_bin: Path | None) -> None:
     figures = json.loads(finished.stdout)
     assert figures["rows"] == 20000
     assert 0 < figures["ratio"] < 10
-    assert {"reader", "encoder", "supervisor", "walsender", "total"} <= set(figures["cpu_seconds_per_million"])
+    assert {"reader", "encoder", "supervisor", "server", "total"} <= set(figures["cpu_seconds_per_million"])
     assert figures["peak_pss_mb"] > 0
     assert set(figures["rows_per_second"]) == {"re_dms", "pg_recvlogical"}
 

@@ -18,14 +18,14 @@ import pytest
 
 import re_dms
 from fix_postgres import PostgresFactory
+from localpg import LocalPostgres, find_binaries, make_directory
+from localpg.account import Account
+from localpg.binaries import reachable_binaries
 from re_dms.demo import command
 from re_dms.demo.compare import Comparison
 from re_dms.demo.facts import KINDS, Facts, TableFacts
 from re_dms.demo.runner import Pipeline
 from re_dms.demo.shop import TABLES
-from re_dms.localpg import LocalPostgres, find_binaries, make_directory
-from re_dms.localpg.account import Account
-from re_dms.localpg.binaries import reachable_binaries
 
 GONE_SECONDS_MAX = 20.0
 EQUAL = Comparison(table="public.orders", source_rows=1, target_rows=1)

@@ -10,8 +10,8 @@ import psycopg
 import pytest
 
 from fix_postgres import Database, PostgresFactory
+from localpg import LocalPostgres
 from re_dms.errors import ChangesMissing, InvariantError, PipelineHeld, ReDmsError, SourceError, SourceUnavailable
-from re_dms.localpg import LocalPostgres
 from re_dms.lsn import LSN
 from re_dms.settings import SourceSettings
 from re_dms.source.export import under_snapshot

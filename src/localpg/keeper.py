@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from re_dms.localpg.account import Account, server_environment
+from localpg.account import Account, server_environment
 
 _PROGRAM = Path(__file__).with_name("_keeper_program.py")
 

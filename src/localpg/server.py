@@ -14,10 +14,10 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from re_dms.localpg import binaries, cluster
-from re_dms.localpg.account import Account, make_directory
-from re_dms.localpg.cluster import SUPERUSER, PostgresNotStarted
-from re_dms.localpg.keeper import Keeper
+from localpg import binaries, cluster
+from localpg.account import Account, make_directory
+from localpg.cluster import SUPERUSER, PostgresNotStarted
+from localpg.keeper import Keeper
 
 StopMode = Literal["smart", "fast", "immediate"]
 

@@ -1,0 +1,412 @@
+"""What the grammar makes of a statement. SQL in these classes (`sql`, `query`, `default` …) is for the backend, already
+translated: names folded and quoted, literals as E'', functions mapped. Nothing of the client's text is passed on as it was.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from redshift_standin.names import TableName
+from redshift_standin.types import RsType
+
+Names = frozenset[TableName]
+NONE: Names = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """SELECT, WITH … SELECT, and EXPLAIN of them. `sql` runs as it stands, with the client's $n parameters.
+
+    `reads`: user relations only. `system`: system relations and views only, or no relation at all (their reads take no
+    snapshot). `into`: SELECT … INTO [TEMP] t makes it a CreateTableAs instead, so it never shows here.
+    """
+
+    sql: str
+    reads: Names = NONE
+    explain: bool = False
+
+    @property
+    def system(self) -> bool:
+        return not self.reads
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Insert:
+    table: TableName
+    sql: str
+    reads: Names = NONE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delete:
+    table: TableName
+    sql: str
+    reads: Names = NONE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Update:
+    """`matches`: with FROM, a query that gives one row if a row of the target would be matched more than once."""
+
+    table: TableName
+    sql: str
+    reads: Names = NONE
+    matches: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Merge:
+    """`sql`: the backend's MERGE; for REMOVE DUPLICATES empty, and `source` and `on` are there to build it from.
+
+    `source`: a FROM item with its alias `source_alias`; `on`: the condition, over the target's name and that alias.
+    """
+
+    table: TableName
+    sql: str
+    source: str
+    source_alias: str
+    on: str
+    reads: Names = NONE
+    remove_duplicates: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Authorization:
+    """How COPY reaches S3. `role`: an ARN, several joined by commas, or "default"; else keys. Never printed."""
+
+    role: str = field(default="", repr=False)
+    access_key_id: str = field(default="", repr=False)
+    secret_access_key: str = field(default="", repr=False)
+    session_token: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Copy:
+    """COPY t FROM 's3://…'. `csv` False: the default pipe-delimited text format. Options as documented, None: not given."""
+
+    table: TableName
+    columns: tuple[str, ...] | None
+    url: str
+    authorization: Authorization
+    region: str = ""
+    manifest: bool = False
+    csv: bool = False
+    quote: str = '"'
+    delimiter: str = "|"  # the grammar sets "," for csv
+    compression: Literal["", "gzip", "zstd"] = ""
+    null_as: str = "\\N"
+    empty_as_null: bool = False
+    blanks_as_null: bool = False
+    trim_blanks: bool = False
+    truncate_columns: bool = False
+    fill_record: bool = False
+    ignore_blank_lines: bool = False
+    ignore_header: int = 0
+    accept_inv_chars: str | None = None  # the replacement, default "?"
+    accept_any_date: bool = False
+    date_format: str | None = None
+    time_format: str | None = None
+    round_dec: bool = False
+    explicit_ids: bool = False
+    max_error: int = 0
+    comp_update: str | None = None
+    stat_update: str | None = None
+    no_load: bool = False
+    encoding: str = "utf8"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColumnDef:
+    """`default`: backend SQL. `identity`: seed and step. `encode`: lower case, "" when not given."""
+
+    name: str
+    type: RsType
+    not_null: bool = False
+    default: str | None = None
+    identity: tuple[int, int] | None = None
+    identity_by_default: bool = False
+    encode: str = ""
+    distkey: bool = False
+    sortkey: bool = False
+    primary_key: bool = False
+    unique: bool = False
+    references: TableName | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableConstraint:
+    """Informational: recorded, never enforced."""
+
+    kind: Literal["primary key", "unique", "foreign key"]
+    columns: tuple[str, ...]
+    references: TableName | None = None
+    referenced_columns: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Design:
+    """Physical design. `diststyle`: auto, even, key, all or ""; `sort`: compound, interleaved, auto or ""."""
+
+    diststyle: str = ""
+    distkey: str = ""
+    sort: str = ""
+    sortkey: tuple[str, ...] = ()
+    encode_auto: bool = False
+    backup: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateTable:
+    """With `like`: (table, including defaults) in the columns' place."""
+
+    name: TableName
+    columns: tuple[ColumnDef, ...] = ()
+    constraints: tuple[TableConstraint, ...] = ()
+    like: tuple[TableName, bool] | None = None
+    design: Design = Design()
+    temporary: bool = False
+    if_not_exists: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateTableAs:
+    name: TableName
+    query: Query
+    columns: tuple[str, ...] | None = None
+    design: Design = Design()
+    temporary: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateView:
+    """`late_binding`: WITH NO SCHEMA BINDING (every table has to be written with its schema)."""
+
+    name: TableName
+    query: Query
+    columns: tuple[str, ...] | None = None
+    or_replace: bool = False
+    late_binding: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateSchema:
+    name: str
+    if_not_exists: bool = False
+    authorization: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drop:
+    """DROP TABLE | VIEW | SCHEMA | USER | GROUP. For the last three, names have no schema."""
+
+    kind: Literal["table", "view", "schema", "user", "group"]
+    names: tuple[TableName, ...]
+    if_exists: bool = False
+    cascade: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddColumn:
+    column: ColumnDef
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DropColumn:
+    name: str
+    cascade: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenameColumn:
+    name: str
+    to: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenameTable:
+    to: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlterType:
+    name: str
+    type: RsType
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlterEncode:
+    name: str
+    encode: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlterDesign:
+    """ALTER DISTSTYLE, DISTKEY, SORTKEY, ENCODE AUTO: what is set in `design` is changed."""
+
+    design: Design
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeOwner:
+    to: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddConstraint:
+    constraint: TableConstraint
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DropConstraint:
+    name: str
+    cascade: bool = False
+
+
+TableAction = (
+    AddColumn | DropColumn | RenameColumn | RenameTable | AlterType | AlterEncode | AlterDesign | ChangeOwner
+    | AddConstraint | DropConstraint
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlterTable:
+    table: TableName
+    action: TableAction
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Truncate:
+    table: TableName
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lock:
+    tables: tuple[TableName, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vacuum:
+    table: TableName | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Analyze:
+    table: TableName | None = None
+    columns: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """GRANT and REVOKE, as backend SQL; `tag` is GRANT or REVOKE."""
+
+    sql: str
+    tag: Literal["GRANT", "REVOKE"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comment:
+    """`column` is set for ON COLUMN; `text` None drops the comment."""
+
+    kind: Literal["table", "view", "column", "schema"]
+    name: TableName
+    text: str | None
+    column: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateUser:
+    """CREATE or ALTER USER. `password` None: disabled or unchanged."""
+
+    name: str
+    password: str | None = field(default=None, repr=False)
+    alter: bool = False
+    superuser: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateGroup:
+    name: str
+    users: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Begin:
+    """BEGIN and START TRANSACTION; any isolation level is accepted and processed as the database's own."""
+
+    tag: Literal["BEGIN", "START TRANSACTION"] = "BEGIN"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Commit:
+    """COMMIT and END."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rollback:
+    """ROLLBACK and ABORT."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Set:
+    """SET [SESSION] name = value; `local`: SET LOCAL. `values` are the words or literals, without quotes."""
+
+    name: str
+    values: tuple[str, ...]
+    local: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reset:
+    """RESET name | ALL (`name` "all")."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Show:
+    """SHOW name | ALL."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlterIsolation:
+    """ALTER DATABASE d ISOLATION LEVEL …"""
+
+    database: str
+    level: Literal["serializable", "snapshot"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Declare:
+    """DECLARE name CURSOR FOR query; only inside a transaction."""
+
+    name: str
+    query: Query
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetch:
+    """FETCH [NEXT | ALL | [FORWARD] n | FORWARD ALL] FROM name; `count` None is all."""
+
+    name: str
+    count: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Close:
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Empty:
+    """Nothing but blanks and comments."""
+
+
+Statement = (
+    Query | Insert | Delete | Update | Merge | Copy | CreateTable | CreateTableAs | CreateView | CreateSchema | Drop
+    | AlterTable | Truncate | Lock | Vacuum | Analyze | Grant | Comment | CreateUser | CreateGroup | Begin | Commit
+    | Rollback | Set | Reset | Show | AlterIsolation | Declare | Fetch | Close | Empty
+)  # fmt: skip
