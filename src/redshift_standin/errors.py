@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 
-@dataclass(frozen=True, slots=True)
+# Not frozen: a `with` block that an exception passes through sets its __traceback__, which a frozen one refuses.
+@dataclass(slots=True, unsafe_hash=True)
 class RedshiftError(Exception):
     """One ErrorResponse. `sqlstate` has five characters; `position` counts characters of the statement from 1."""
 

@@ -26,16 +26,18 @@ class ColumnDef:
     primary_key: bool = False
     unique: bool = False
     references: TableName | None = None
+    referenced_columns: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableConstraint:
-    """Informational: recorded, never enforced."""
+    """Informational: recorded, never enforced. `name`: only what CREATE TABLE … CONSTRAINT says."""
 
     kind: Literal["primary key", "unique", "foreign key"]
     columns: tuple[str, ...]
     references: TableName | None = None
     referenced_columns: tuple[str, ...] = ()
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -45,8 +45,8 @@ OPERATORS: Final = (
 )  # fmt: skip
 
 _WORD = re.compile(r"[A-Za-z_\u0080-\U0010ffff#][A-Za-z0-9_$\u0080-\U0010ffff#]*")
-_NUMBER = re.compile(r"(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?")
-_PARAMETER = re.compile(r"\$(\d+)")
+_NUMBER = re.compile(r"(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
+_PARAMETER = re.compile(r"\$(\d+)", re.ASCII)
 _BLANK = re.compile(r"[ \t\r\n\f\v]+")
 _OPERATOR = re.compile("|".join(re.escape(each) for each in sorted(OPERATORS, key=len, reverse=True)))
 _ESCAPES: Final = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "\\": "\\", "'": "'", '"': '"'}

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NoReturn, TypeVar
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from redshift_standin.errors import RedshiftError, syntax_error
 from redshift_standin.names import TableName, fold
 from redshift_standin.sql.lexer import RESERVED, Kind, Token, tokens
 
+if TYPE_CHECKING:
+    from redshift_standin.sql.scope import Scope
+
 T = TypeVar("T")
+INTEGER_DIGITS_MAX = 19  # of bigint
 SYSTEM_COLUMNS = frozenset(("oid", "tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"))
 
 
@@ -21,6 +25,9 @@ class Reader:
         self.case_sensitive = case_sensitive
         self.tokens = tokens(text)
         self.at = 0
+        self.scope: Scope | None = None  # whose names an expression at this place may use
+        self.parameters = 0  # the highest $n of this statement so far
+        self.nesting = 0
 
     @property
     def token(self) -> Token:
@@ -128,6 +135,8 @@ class Reader:
     def expect_integer(self) -> int:
         if self.token.kind is not Kind.NUMBER or not self.token.value.isdigit():
             self.fail()
+        if len(self.token.value) > INTEGER_DIGITS_MAX:
+            raise RedshiftError("22003", "integer out of range", position=self.token.start + 1)
         return int(self.advance().value)
 
     def parenthesised(self, each: Callable[[], T]) -> list[T]:

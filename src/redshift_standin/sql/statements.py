@@ -14,9 +14,15 @@ from redshift_standin.sql.query import NONE, Names, Query
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Insert:
+    """`strings`: positions from 0 in VALUES where a bare string literal stands; Redshift has no implicit cast of one to
+    VARBYTE, and to SUPER it stays a string, whereas the backend would read it as bytea or JSON text.
+    """
+
     table: TableName
     sql: str
     reads: Names = NONE
+    columns: tuple[str, ...] | None = None
+    strings: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
