@@ -12,6 +12,7 @@ import click
 from bench import capture as captures
 from bench import catalog as catalogs
 from bench import end_to_end as ends
+from bench import standin_copy as standin_copies
 
 _PG_BIN = click.option("--pg-bin", type=click.Path(path_type=Path), help="The directory of Postgres's programs.")
 _JSON = click.option("--json", "as_json", is_flag=True, help="Only the line of JSON.")
@@ -47,6 +48,15 @@ def capture(*, rows: int, rounds: int, transport: str, pg_bin: Path | None, as_j
 def end_to_end(*, rows: int, rate: int, seconds: float, pg_bin: Path | None, as_json: bool) -> None:
     """Into DuckDB: rows/s of a backlog, and the lag from commit to visible at a steady load."""
     tell(ends.measure(rows=rows, rate=rate, seconds=seconds, pg_bin=pg_bin), as_json=as_json)
+
+
+@main.command("standin_copy")
+@click.option("--rows", default=standin_copies.ROWS, show_default=True, help="Rows of ten mixed columns, gzip CSV.")
+@_PG_BIN
+@_JSON
+def standin_copy(*, rows: int, pg_bin: Path | None, as_json: bool) -> None:
+    """COPY of one file into the stand-in for Redshift."""
+    tell(standin_copies.measure(rows=rows, pg_bin=pg_bin), as_json=as_json)
 
 
 @main.command()

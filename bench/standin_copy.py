@@ -1,4 +1,4 @@
-"""`bench standin_copy`: how fast the stand-in's COPY reads, judges and converts a file, without the backend's part.
+"""`bench standin_copy`: how fast the stand-in's COPY is: its own speed should not hide a loader's.
 
 One gzip CSV of ten mixed columns (three quoted texts, two integers, two decimals, a timestamp, a date, a boolean) on an
 S3 server in this process (moto's), so the figure also pays for that server.
@@ -7,17 +7,20 @@ S3 server in this process (moto's), so the figure also pays for that server.
 from __future__ import annotations
 
 import gzip
-import json
-import sys
+import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import boto3
 import polars as pl
+import redshift_connector
 from moto.server import ThreadedMotoServer
 
+from bench.machine import facts
+from redshift_standin import Server
 from redshift_standin.copy.load import S3Source, TargetColumn, load
 from redshift_standin.names import TableName
 from redshift_standin.sql.statements import Authorization, Copy
@@ -67,6 +70,7 @@ def content(rows: int) -> bytes:
 @contextmanager
 def server() -> Iterator[str]:
     """The endpoint of an S3 server with an empty bucket."""
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
     running = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     running.start()
     host, port = running.get_host_and_port()
@@ -82,40 +86,59 @@ def client(endpoint: str) -> Any:
     return boto3.client("s3", endpoint_url=endpoint, region_name="us-east-1", **_KEYS)
 
 
-def measure(rows: int = ROWS) -> dict[str, Any]:
-    """Rows a second, and how many bytes went through."""
+def measure(rows: int = ROWS, pg_bin: Path | None = None) -> dict[str, Any]:
+    """COPY through the stand-in as a client runs it, and what its reader does alone (S3, decompression, judging)."""
     text = content(rows)
     with server() as endpoint:
         client(endpoint).put_object(Bucket=_BUCKET, Key="part", Body=gzip.compress(text, 6))
-        command = Copy(
-            table=TableName(None, "t"),
-            columns=None,
-            url=f"s3://{_BUCKET}/part",
-            authorization=Authorization(role="default"),
-            csv=True,
-            delimiter=",",
-            compression="gzip",
-            null_as="nil",
-        )
-        source = S3Source(endpoint_url=endpoint, own_keys=("bench", "bench"))
-        sizes: list[int] = []
-        began = time.perf_counter()
-        loaded = load(command, COLUMNS, source, lambda data: sizes.append(len(data)), evaluate=lambda sql: sql)
-        seconds = time.perf_counter() - began
+        alone, backend_bytes = _reader_alone(endpoint)
+        with Server(s3_endpoint=endpoint, pg_bin=pg_bin) as standin:
+            whole = _copied(standin, rows)
+            facts_of_machine = facts(standin.postgres)
     return {
-        "rows": loaded.rows,
+        "bench": "standin_copy",
+        "rows": rows,
         "columns": len(COLUMNS),
-        "seconds": round(seconds, 2),
-        "rows_per_second": round(loaded.rows / seconds),
-        "file_bytes": len(text),
-        "backend_bytes": sum(sizes),
+        "file_mb": round(len(text) / 1_000_000, 1),
+        "backend_mb": round(backend_bytes / 1_000_000, 1),
+        "rows_per_second": round(rows / whole),
+        "rows_per_second_reader_alone": round(rows / alone),
+        **facts_of_machine,
     }
 
 
-def main() -> None:
-    """Print the figures as one line of JSON."""
-    print(json.dumps(measure(int(sys.argv[1]) if len(sys.argv) > 1 else ROWS)))
+def _copied(standin: Server, rows: int) -> float:
+    """Seconds of one COPY; the rows are counted."""
+    columns = ", ".join(f'"{each.name}" {each.type}' for each in COLUMNS)
+    with redshift_connector.connect(**standin.arguments) as connection, connection.cursor() as cursor:
+        cursor.execute(f"create table t ({columns})")
+        connection.commit()
+        began = time.perf_counter()
+        cursor.execute(
+            f"copy t from 's3://{_BUCKET}/part' access_key_id 'bench' secret_access_key 'bench' csv gzip null as 'nil'"
+        )
+        connection.commit()
+        seconds = time.perf_counter() - began
+        cursor.execute("select count(*) from t")
+        if cursor.fetchall() != ([rows],):
+            raise RuntimeError("the load has not the rows of the file")
+    return seconds
 
 
-if __name__ == "__main__":
-    main()
+def _reader_alone(endpoint: str) -> tuple[float, int]:
+    """Seconds of the reader into nothing, and the bytes that it would have sent to the backend."""
+    command = Copy(
+        table=TableName(None, "t"),
+        columns=None,
+        url=f"s3://{_BUCKET}/part",
+        authorization=Authorization(role="default"),
+        csv=True,
+        delimiter=",",
+        compression="gzip",
+        null_as="nil",
+    )
+    source = S3Source(endpoint_url=endpoint, own_keys=("bench", "bench"))
+    sizes: list[int] = []
+    began = time.perf_counter()
+    load(command, COLUMNS, source, lambda data: sizes.append(len(data)), evaluate=lambda sql: sql)
+    return time.perf_counter() - began, sum(sizes)

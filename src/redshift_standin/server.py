@@ -124,11 +124,11 @@ class Server:
         }  # fmt: skip
 
     @property
-    def postgres_log(self) -> Path:
-        """The backend's log, when it is a Postgres of our own."""
+    def postgres(self) -> LocalPostgres:
+        """The backend, when it is a Postgres of our own."""
         if self._postgres is None:
             raise RuntimeError("the backend is not ours")
-        return self._postgres.log
+        return self._postgres
 
     @property
     def faults(self) -> Faults:

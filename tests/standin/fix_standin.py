@@ -28,19 +28,20 @@ class Clients:
     """Clients of one stand-in, and a bucket that COPY reads."""
 
     server: Server
-    s3: S3
+    writer: Any  # boto3's client: making one takes longer than most tests
     bucket: str
     stack: ExitStack = field(default_factory=ExitStack)
 
     def connect(self, driver: str = "psycopg", **arguments: Any) -> Client:
-        """A client that the test closes, or that ends with the test."""
-        client: Client
-        if driver == "psycopg":
-            client = PsycopgClient(self.server.dsn, **arguments)
-        else:
-            client = ConnectorClient(**self.server.arguments | arguments)
+        """A client that ends with the test."""
+        client = self._client(driver, **arguments)
         self.stack.callback(client.close)
         return client
+
+    def _client(self, driver: str, **arguments: Any) -> Client:
+        if driver == "psycopg":
+            return PsycopgClient(self.server.dsn, **arguments)
+        return ConnectorClient(**self.server.arguments | arguments)
 
     def psycopg(self, **arguments: Any) -> psycopg.Connection[Any]:
         """A plain connection, autocommitting unless told otherwise."""
@@ -49,12 +50,12 @@ class Clients:
 
     def put(self, key: str, body: bytes) -> str:
         """Write an object; its URL."""
-        self.s3.client().put_object(Bucket=self.bucket, Key=key, Body=body)
+        self.writer.put_object(Bucket=self.bucket, Key=key, Body=body)
         return f"s3://{self.bucket}/{key}"
 
     def runner(self, driver: str) -> Runner:
         return Runner(
-            lambda: self.connect(driver), url=f"s3://{self.bucket}", authorization=AUTHORIZATION, put=self.put
+            lambda: self._client(driver), url=f"s3://{self.bucket}", authorization=AUTHORIZATION, put=self.put
         )
 
     def schema(self) -> str:
@@ -86,10 +87,15 @@ def _bucket(s3: S3) -> str:
     return s3.new_bucket()
 
 
+@pytest.fixture(scope="session")
+def _writer(s3: S3) -> Any:
+    return s3.client()
+
+
 @pytest.fixture
-def clients(standin: Server, s3: S3, _bucket: str) -> Iterator[Clients]:
+def clients(standin: Server, _writer: Any, _bucket: str) -> Iterator[Clients]:
     """Clients of the shared stand-in; what the test leaves open is closed."""
-    found = Clients(standin, s3, _bucket)
+    found = Clients(standin, _writer, _bucket)
     with found.stack:
         yield found
 

@@ -194,7 +194,6 @@ def test_only_a_superuser_orders_faults(clients: Clients) -> None:
         plain = clients.connect("psycopg", user="plain_one", password="Plain-1-Plain")
         with pytest.raises(Exception, match="permission denied to set parameter"):
             plain.run("set redshift_standin.fault = '{kind = \"timeout\"}'")
-        plain.close()
     finally:
         admin.execute("drop user plain_one")
 

@@ -125,7 +125,7 @@ def test_psql_connects(clients: Clients) -> None:
 
 def test_nothing_is_left_after_a_server_of_ones_own(standin_factory: Callable[..., Any]) -> None:
     server = standin_factory()
-    directory = server._postgres.directory
+    directory = server.postgres.directory
     connection = psycopg.connect(server.dsn, autocommit=True)
     connection.execute("create table t (id int)")
     server.close()

@@ -1,4 +1,13 @@
 -- Functions that Redshift has and Postgres has not, or has with another meaning. AWS guide, "SQL functions reference".
+-- Bodies are read again in sessions with standard_conforming_strings off: no backslash but in e'' and doubled.
+
+-- Rows compare by the operators of operators.sql: (a, b) in (select …) asks for a btree family that has them.
+create operator family redshift_standin_operators.blank_ops using btree;
+alter operator family redshift_standin_operators.blank_ops using btree add
+    operator 1 redshift_standin_operators.< (text, text), operator 2 redshift_standin_operators.<= (text, text), operator 3 redshift_standin_operators.= (text, text),
+    operator 4 redshift_standin_operators.>= (text, text), operator 5 redshift_standin_operators.> (text, text),
+    operator 1 redshift_standin_operators.< (varchar, varchar), operator 2 redshift_standin_operators.<= (varchar, varchar), operator 3 redshift_standin_operators.= (varchar, varchar),
+    operator 4 redshift_standin_operators.>= (varchar, varchar), operator 5 redshift_standin_operators.> (varchar, varchar);
 
 -- ---------------------------------------------------------------- casts
 
@@ -121,29 +130,30 @@ declare
     w bigint[];
     a bigint; b bigint; c bigint; d bigint; e bigint; f bigint; k bigint; x bigint;
 begin
-    message := message || '\x80'::bytea || decode(repeat('00', ((119 - size % 64) % 64)::int), 'hex') || int8send(size * 8);
+    message := message || decode('80', 'hex') || decode(repeat('00', ((119 - size % 64) % 64)::int), 'hex') || int8send(size * 8);
     for block in 0 .. octet_length(message) / 64 - 1 loop
         for t in 0 .. 15 loop
-            w[t] := get_byte(message, block * 64 + t * 4)::bigint << 24 | get_byte(message, block * 64 + t * 4 + 1) << 16
-                | get_byte(message, block * 64 + t * 4 + 2) << 8 | get_byte(message, block * 64 + t * 4 + 3);
+            x := block * 64 + t * 4;
+            w[t] := get_byte(message, x::int)::bigint * 16777216 + get_byte(message, x::int + 1) * 65536
+                + get_byte(message, x::int + 2) * 256 + get_byte(message, x::int + 3);
         end loop;
         for t in 16 .. 79 loop
             x := w[t - 3] # w[t - 8] # w[t - 14] # w[t - 16];
-            w[t] := (x << 1 | x >> 31) & mask;
+            w[t] := ((x << 1) | (x >> 31)) & mask;
         end loop;
         a := h[1]; b := h[2]; c := h[3]; d := h[4]; e := h[5];
         for t in 0 .. 79 loop
             if t < 20 then
-                f := b & c | (~b & mask) & d; k := 1518500249;
+                f := (b & c) | ((~b) & mask & d); k := 1518500249;
             elsif t < 40 then
                 f := b # c # d; k := 1859775393;
             elsif t < 60 then
-                f := b & c | b & d | c & d; k := 2400959708;
+                f := (b & c) | (b & d) | (c & d); k := 2400959708;
             else
                 f := b # c # d; k := 3395469782;
             end if;
-            x := (((a << 5 | a >> 27) & mask) + f + e + k + w[t]) & mask;
-            e := d; d := c; c := (b << 30 | b >> 2) & mask; b := a; a := x;
+            x := ((((a << 5) | (a >> 27)) & mask) + f + e + k + w[t]) & mask;
+            e := d; d := c; c := ((b << 30) | (b >> 2)) & mask; b := a; a := x;
         end loop;
         h := array[(h[1] + a) & mask, (h[2] + b) & mask, (h[3] + c) & mask, (h[4] + d) & mask, (h[5] + e) & mask];
     end loop;
@@ -230,8 +240,6 @@ create function redshift_standin.add_months(timestamp, bigint) returns timestamp
         then pg_catalog.date_trunc('month', $1) + ($2 + 1) * interval '1 month' - interval '1 day' + $1::time
         else $1 + $2 * interval '1 month' end
 $$;
-create function redshift_standin.add_months(date, bigint) returns timestamp language sql immutable strict parallel safe
-    as $$ select redshift_standin.add_months($1::timestamp, $2) $$;
 
 create function redshift_standin.dateadd(part text, number bigint, moment timestamp) returns timestamp
 language plpgsql immutable strict parallel safe as $$
@@ -277,16 +285,12 @@ create function redshift_standin.datediff(text, timestamptz, timestamptz) return
 
 create function redshift_standin.last_day(timestamp) returns date language sql immutable strict parallel safe
     as $$ select (pg_catalog.date_trunc('month', $1) + interval '1 month' - interval '1 day')::date $$;
-create function redshift_standin.last_day(date) returns date language sql immutable strict parallel safe
-    as $$ select redshift_standin.last_day($1::timestamp) $$;
 create function redshift_standin.months_between(timestamp, timestamp) returns double precision language sql immutable strict parallel safe as $$
     select ((extract(year from $1) - extract(year from $2)) * 12 + extract(month from $1) - extract(month from $2)
         + case when extract(day from $1) = extract(day from $2)
             or ($1::date = redshift_standin.last_day($1) and $2::date = redshift_standin.last_day($2)) then 0
             else ((extract(day from $1) - extract(day from $2)) + extract(epoch from $1::time - $2::time) / 86400) / 31 end)::double precision
 $$;
-create function redshift_standin.months_between(date, date) returns double precision language sql immutable strict parallel safe
-    as $$ select redshift_standin.months_between($1::timestamp, $2::timestamp) $$;
 create function redshift_standin.convert_timezone(text, text, timestamp) returns timestamp language sql immutable strict parallel safe
     as $$ select $3 at time zone $1 at time zone $2 $$;
 create function redshift_standin.convert_timezone(text, timestamp) returns timestamp language sql immutable strict parallel safe
@@ -354,15 +358,53 @@ begin
     end case;
 end
 $$;
-create function redshift_standin.json_parse(text) returns jsonb language plpgsql immutable strict parallel safe as $$
+-- As json_parse under json_parse_dedup_attributes (a key's first value counts) and json_parse_truncate_strings.
+create function redshift_standin.lenient_json(value json, dedups boolean, truncates boolean) returns jsonb language plpgsql immutable strict parallel safe as $$
+declare
+    result jsonb;
+    name text;
+    member json;
 begin
-    perform redshift_standin.check_json($1::json, 1);
-    return $1::jsonb;
+    case json_typeof(value)
+        when 'object' then
+            result := '{}';
+            for name, member in select key, json_each.value from json_each(value) loop
+                if not result ? name then
+                    result := result || jsonb_build_object(name, redshift_standin.lenient_json(member, dedups, truncates));
+                elsif not dedups then
+                    raise exception 'Duplicate keys are not allowed in a JSON object' using errcode = '22P02';
+                end if;
+            end loop;
+            return result;
+        when 'array' then
+            result := '[]';
+            for member in select json_array_elements(value) loop
+                result := result || jsonb_build_array(redshift_standin.lenient_json(member, dedups, truncates));
+            end loop;
+            return result;
+        when 'string' then
+            return to_jsonb(case when truncates then redshift_standin.cut(value #>> '{}', 65535) else value #>> '{}' end);
+        else
+            return value::jsonb;
+    end case;
 end
 $$;
-create function redshift_standin.json_parse(bytea) returns jsonb language sql immutable strict parallel safe
+create function redshift_standin.json_parse(text) returns jsonb language plpgsql stable strict parallel safe as $$
+declare
+    dedups boolean := coalesce(pg_catalog.current_setting('redshift_standin.json_parse_dedup_attributes', true), '') operator(pg_catalog.=) 'on';
+    truncates boolean := coalesce(pg_catalog.current_setting('redshift_standin.json_parse_truncate_strings', true), '') operator(pg_catalog.=) 'on';
+    value json := $1::json;
+begin
+    if dedups or truncates then
+        value := redshift_standin.lenient_json(value, dedups, truncates)::json;
+    end if;
+    perform redshift_standin.check_json(value, 1);
+    return value::jsonb;
+end
+$$;
+create function redshift_standin.json_parse(bytea) returns jsonb language sql stable strict parallel safe
     as $$ select redshift_standin.json_parse(convert_from($1, 'UTF8')) $$;
-create function redshift_standin.can_json_parse(text) returns boolean language plpgsql immutable strict parallel safe as $$
+create function redshift_standin.can_json_parse(text) returns boolean language plpgsql stable strict parallel safe as $$
 begin
     perform redshift_standin.json_parse($1);
     return true;
@@ -382,7 +424,7 @@ create function redshift_standin.is_valid_json_array(text) returns boolean langu
     as $$ select case when redshift_standin.is_valid_json($1) then json_typeof($1::json) operator(pg_catalog.=) 'array' else false end $$;
 -- Without blanks between the tokens.
 create function redshift_standin.json_serialize(jsonb) returns text language sql immutable strict parallel safe
-    as $$ select pg_catalog.regexp_replace($1::text, '("(?:[^"\\]|\\.)*")| ', '\1', 'g') $$;
+    as $$ select pg_catalog.regexp_replace($1::text, e'("(?:[^"\\\\]|\\\\.)*")| ', e'\\1', 'g') $$;
 create function redshift_standin.json_size(jsonb) returns bigint language sql immutable strict parallel safe
     as $$ select octet_length(redshift_standin.json_serialize($1))::bigint $$;
 create function redshift_standin.json_typeof(jsonb) returns text language sql immutable strict parallel safe as $$ select jsonb_typeof($1) $$;
@@ -430,19 +472,29 @@ $$;
 create function redshift_standin.pg_last_query_id() returns integer language sql stable as $$
     select coalesce(nullif(pg_catalog.current_setting('redshift_standin.last_query_id', true), ''), '-1')::integer
 $$;
-create function redshift_standin.current_schema() returns text language sql stable as $$
-    select coalesce(nullif(pg_catalog.current_setting('redshift_standin.current_schema', true), ''), 'public')
-$$;
 create function redshift_standin.current_schemas(boolean) returns text[] language sql stable as $$
     select array(
         select name
         from unnest(pg_catalog.current_schemas($1)) with ordinality as path(name, place)
-        where name operator(pg_catalog.<>) 'redshift_standin' and ($1 or name operator(pg_catalog.<>) 'pg_catalog') order by place
+        where name operator(pg_catalog.<>) 'redshift_standin_operators' and ($1 or name operator(pg_catalog.<>) 'pg_catalog') order by place
     )
+$$;
+create function redshift_standin.current_schema() returns text language sql stable as $$
+    select (redshift_standin.current_schemas(false))[1]
 $$;
 create function redshift_standin.current_user_id() returns integer language sql stable as $$
     select usesysid::integer from pg_catalog.pg_user where usename operator(pg_catalog.=) current_user
 $$;
 create function redshift_standin.format_type(oid, integer) returns text language sql stable parallel safe as $$
-    select case pg_catalog.format_type($1, $2) when 'jsonb' then 'super' when 'bytea' then 'binary varying' else pg_catalog.format_type($1, $2) end
+    select case
+        when $1 operator(pg_catalog.=) any (array[3802, 4000]) then 'super'
+        when $1 operator(pg_catalog.=) any (array[17, 6551]) then 'binary varying' || case when $2 > 4 then '(' || $2 - 4 || ')' else '' end
+        else pg_catalog.format_type($1, $2) end
+$$;
+-- In the order of pg_attribute.attencodingtype, whose numbers no page gives; drivers only hand them to format_encoding.
+create function redshift_standin.encodings() returns text[] language sql immutable parallel safe as $$
+    select array['none', 'az64', 'bytedict', 'delta', 'delta32k', 'lzo', 'mostly8', 'mostly16', 'mostly32', 'runlength', 'text255', 'text32k', 'zstd']
+$$;
+create function redshift_standin.format_encoding(integer) returns text language sql immutable strict parallel safe as $$
+    select (redshift_standin.encodings())[$1 + 1]
 $$;

@@ -9,8 +9,12 @@ import psycopg
 from psycopg import sql
 
 # In this order: functions may compare texts, views read the side tables.
-_PARTS: Final = ("operators.sql", "tables.sql", "functions.sql", "views.sql")
+_PARTS: Final = ("operators.sql", "tables.sql", "functions.sql", "views.sql", "pg_views.sql")
 SCHEMA: Final = "redshift_standin"
+# In every search path, before pg_catalog: it holds nothing that a table's name could meet.
+OPERATORS: Final = "redshift_standin_operators"
+# Look-alikes of Postgres's catalogs and of information_schema.
+HIDDEN: Final = (SCHEMA, OPERATORS, "redshift_standin_catalog", "redshift_standin_information")
 
 
 def create_database(dsn: str, name: str) -> None:
@@ -25,10 +29,11 @@ def install(dsn: str) -> None:
     with psycopg.connect(dsn) as connection:
         if connection.execute("select 1 from pg_namespace where nspname = %s", [SCHEMA]).fetchone():
             return
-        connection.execute(f"create schema {SCHEMA}")
-        connection.execute(f"set local search_path = {SCHEMA}, pg_catalog, public")
+        for schema in (SCHEMA, OPERATORS):
+            connection.execute(f"create schema {schema}")
+            connection.execute(f"grant usage on schema {schema} to public")
+        connection.execute(f"set local search_path = {OPERATORS}, pg_catalog, public")
         for part in _PARTS:
             connection.execute(resources.files(__package__).joinpath(part).read_text(encoding="utf-8"))
-        connection.execute(f"grant usage on schema {SCHEMA} to public")
         connection.execute(f"grant select on all tables in schema {SCHEMA} to public")
         connection.execute("grant all on schema public to public")

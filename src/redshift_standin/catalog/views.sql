@@ -4,7 +4,8 @@ create view redshift_standin.user_relation as
     select class.oid, class.relname, class.relkind, class.relowner, space.nspname, class.reltuples
     from pg_catalog.pg_class class
     join pg_catalog.pg_namespace space on space.oid = class.relnamespace
-    where class.relkind in ('r', 'v') and space.nspname not in ('pg_catalog', 'information_schema', 'redshift_standin', 'pg_toast');
+    where class.relkind in ('r', 'v') and space.nspname not in ('pg_catalog', 'information_schema', 'pg_toast')
+        and not starts_with(space.nspname::text, 'redshift_standin');
 
 create view redshift_standin.user_column as
     select relation.oid, relation.nspname, relation.relname, relation.relkind, attribute.attnum, attribute.attname,
@@ -14,7 +15,10 @@ create view redshift_standin.user_column as
         coalesce(info.encode, '') as encode, attribute.attnotnull, attribute.atttypmod, attribute.attidentity,
         pg_catalog.pg_get_expr(dflt.adbin, dflt.adrelid) as column_default,
         coalesce(design.distkey = attribute.attname, false) as distkey,
-        coalesce(array_position(design.sortkey, attribute.attname::text), 0) as sortkey
+        -- Interleaved keys are told apart by signs that alternate.
+        coalesce(array_position(design.sortkey, attribute.attname::text), 0)
+            * case when design.sort = 'interleaved' and array_position(design.sortkey, attribute.attname::text) % 2 = 0 then -1 else 1 end
+            as sortkey
     from redshift_standin.user_relation relation
     join pg_catalog.pg_attribute attribute on attribute.attrelid = relation.oid and attribute.attnum > 0 and not attribute.attisdropped
     left join pg_catalog.pg_attrdef dflt on dflt.adrelid = relation.oid and dflt.adnum = attribute.attnum
@@ -22,11 +26,29 @@ create view redshift_standin.user_column as
     left join redshift_standin.table_info design on design.oid = relation.oid;
 
 create view redshift_standin.pg_table_def as
-    select nspname as schemaname, relname as tablename, attname as "column", type, case encode when '' then 'none' else encode end as encoding,
+    select nspname as schemaname, relname as tablename, attname as "column", type, case when encode in ('', 'raw') then 'none' else encode end as encoding,
         distkey, sortkey, attnotnull as "notnull"
     from redshift_standin.user_column
     where relkind = 'r' and nspname = any (pg_catalog.current_schemas(true));
 
+-- The rows of a table; of one that somebody has locked against readers, what the last ANALYZE knew.
+create function redshift_standin.row_count(relation oid) returns bigint language plpgsql volatile strict security definer as $$
+declare
+    found bigint;
+    named text;
+begin
+    if exists (select 1 from pg_catalog.pg_locks locks where locks.relation operator(pg_catalog.=) $1 and locks.granted
+            and locks.mode operator(pg_catalog.=) 'AccessExclusiveLock' and locks.pid operator(pg_catalog.<>) pg_catalog.pg_backend_pid()) then
+        return (select greatest(class.reltuples, 0)::bigint from pg_catalog.pg_class class where class.oid operator(pg_catalog.=) $1);
+    end if;
+    select pg_catalog.format('%I.%I', space.nspname, class.relname) into named from pg_catalog.pg_class class
+        join pg_catalog.pg_namespace space on space.oid operator(pg_catalog.=) class.relnamespace where class.oid operator(pg_catalog.=) $1;
+    execute 'select count(*) from ' || named into found;
+    return found;
+end
+$$;
+
+-- Empty tables are not shown.
 create view redshift_standin.svv_table_info as
     select pg_catalog.current_database()::text as database, relation.nspname::text as schema, relation.oid as table_id,
         relation.relname::text as "table", 'Y'::text as encoded,
@@ -35,12 +57,13 @@ create view redshift_standin.svv_table_info as
         case when coalesce(cardinality(design.sortkey), 0) > 0 then design.sortkey[1] else 'AUTO(SORTKEY)' end as sortkey1,
         0 as max_varchar, null::text as sortkey1_enc, coalesce(cardinality(design.sortkey), 0) as sortkey_num,
         (pg_catalog.pg_total_relation_size(relation.oid) / 1048576)::bigint as size, 0::numeric as pct_used, 0::bigint as empty,
-        0::numeric as unsorted, 0::numeric as stats_off, greatest(relation.reltuples, 0)::numeric as tbl_rows,
-        null::numeric as skew_sortkey1, null::numeric as skew_rows, greatest(relation.reltuples, 0)::numeric as estimated_visible_rows,
+        0::numeric as unsorted, 0::numeric as stats_off, counted.rows::numeric(38,0) as tbl_rows,
+        null::numeric as skew_sortkey1, null::numeric as skew_rows, counted.rows::numeric(38,0) as estimated_visible_rows,
         null::text as risk_event, null::numeric as vacuum_sort_benefit
     from redshift_standin.user_relation relation
     left join redshift_standin.table_info design on design.oid = relation.oid
-    where relation.relkind = 'r';
+    cross join lateral (select redshift_standin.row_count(relation.oid) as rows) counted
+    where relation.relkind = 'r' and counted.rows > 0;
 
 create view redshift_standin.svv_columns as
     select pg_catalog.current_database()::text as table_catalog, nspname::text as table_schema, relname::text as table_name,
@@ -80,7 +103,7 @@ create view redshift_standin.svv_redshift_tables as
 create view redshift_standin.svv_all_schemas as
     select pg_catalog.current_database()::text as database_name, nspname::text as schema_name, nspowner::int as schema_owner,
         'local'::text as schema_type, ''::text as schema_acl, null::text as source_database, null::text as schema_option
-    from pg_catalog.pg_namespace where nspname not in ('redshift_standin', 'pg_toast') and nspname not like 'pg\_temp\_%' and nspname not like 'pg\_toast\_%';
+    from pg_catalog.pg_namespace where nspname <> 'pg_toast' and not starts_with(nspname::text, 'redshift_standin') and nspname not like 'pg\_temp\_%' and nspname not like 'pg\_toast\_%';
 
 create view redshift_standin.svv_redshift_schemas as
     select database_name, schema_name, schema_owner, schema_type, schema_acl, schema_option from redshift_standin.svv_all_schemas;
@@ -134,3 +157,17 @@ create view redshift_standin.pg_user_info as
     select usename, usesysid, usecreatedb, usesuper, false as usecatupd, passwd, valuntil, useconfig, 'UNLIMITED'::text as useconnlimit,
         null::text as syslogaccess, null::timestamptz as last_ddl_ts, null::int as sessiontimeout, null::text as external_user_id
     from pg_catalog.pg_user;
+
+-- In a schema of its own, so that its bare name hides no table of the client's. Types are told by Redshift's names.
+create schema redshift_standin_information;
+grant usage on schema redshift_standin_information to public;
+create view redshift_standin_information.columns as
+    select table_catalog, table_schema, table_name, column_name, ordinal_position, column_default, is_nullable,
+        case data_type when 'jsonb' then 'super' when 'bytea' then 'binary varying' else data_type::text end as data_type,
+        character_maximum_length, character_octet_length, numeric_precision, numeric_precision_radix, numeric_scale, datetime_precision,
+        interval_type, interval_precision, character_set_catalog, character_set_schema, character_set_name, collation_catalog,
+        collation_schema, collation_name, domain_catalog, domain_schema, domain_name, udt_catalog, udt_schema, udt_name, scope_catalog,
+        scope_schema, scope_name, maximum_cardinality, dtd_identifier, is_self_referencing
+    from information_schema.columns
+    where not starts_with(table_schema::text, 'redshift_standin');
+grant select on redshift_standin_information.columns to public;

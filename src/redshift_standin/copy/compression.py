@@ -29,7 +29,7 @@ def decompressed(chunks: Iterator[bytes], compression: Literal["", "gzip", "zstd
         return
     try:
         yield from _gzip(chunks) if compression == "gzip" else _zstd(chunks)
-    except (_Damaged, zlib.error, pa.ArrowException):
+    except (_Damaged, zlib.error):
         raise s3_error(
             f"Failed to decompress the file as {compression.upper()}: {url}", f"S3 key being read : {url}"
         ) from None
@@ -96,9 +96,7 @@ def _zstd(chunks: Iterator[bytes]) -> Iterator[bytes]:
         with pa.CompressedInputStream(pa.PythonFile(file, "r"), "zstd") as stream:
             while piece := stream.read(PIECE_BYTES):
                 yield piece
-    except Exception:
-        if file.failure is not None:
-            raise file.failure from None
-        raise
+    except (OSError, pa.ArrowException):
+        raise file.failure or _Damaged from None
     if not file.read_bytes:
         raise _Damaged

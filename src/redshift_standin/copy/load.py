@@ -67,7 +67,12 @@ def _load_file(command: Copy, file: S3Object, connection: S3Connection, rows: Ro
         if table is None:
             return _by_record(buffer, place, dialect, rows, journal, final=final)
         rows.add_table(table, place)
-        return table.consumed
+        if not final or table.consumed == len(buffer):
+            return table.consumed
+        # What is left of the last buffer has no end: whatever it is, it may not be passed over.
+        rest = buffer[table.consumed :]
+        after = Place(file.url, place.at(table.consumed).line_number, rest)
+        return table.consumed + _by_record(rest, after, dialect, rows, journal, final=True)
 
     pieces = decompressed(connection.body(file.bucket, file.key), command.compression, file.url)
     return read_blocks(pieces, dialect, header_lines=command.ignore_header, url=file.url, take=take)

@@ -37,6 +37,7 @@ _ODD = (
     (re.compile(r".*\bBC", re.IGNORECASE), "a date before Christ in COPY"),
     (re.compile(r"[+-]?[0-9]{5,}-.*"), "a year of more than four digits in COPY"),
 )
+_ANY_OFFSET: Final = re.compile("[+-][0-9]{2}(?::?[0-9]{2})?")
 _OFFSET_HOURS_MAX: Final = 14
 _DAY_SECONDS: Final = 86_400
 
@@ -207,6 +208,9 @@ def _by_format(text: str, name: str, pattern: re.Pattern[str], given: str) -> st
     match = pattern.match(text)
     if match is None:
         raise _failed(name, text, given)
-    if match.end() < len(text):
+    # An explicit format cannot hold a zone: an offset is dropped in silence.
+    if match.end() < len(text) and not (
+        name == "timestamp with time zone" and _ANY_OFFSET.fullmatch(text[match.end() :])
+    ):
         raise NotKnown(f"text after what the format says in a field of type {name}")
     return _rendered(match.groupdict(), name, automatic=False)

@@ -11,7 +11,7 @@ import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, Final, TypeVar
 
 import boto3
@@ -24,11 +24,13 @@ from redshift_standin.sql.statements import Authorization
 
 T = TypeVar("T")
 
+_CLIENTS_MAX: Final = 16
 CHUNK_BYTES: Final = 1024 * 1024
 _ROLE = re.compile(r"arn:aws(?:-cn|-us-gov)?:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+")
 _CHAIN = re.compile(r",(?=arn:)")
 _RETRIED: Final = (408, 429)
 _SERVER_ERROR: Final = 500
+_MAKING_CLIENTS = threading.Lock()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +94,7 @@ class S3Source:
     attempts_max: int = 4
     pause_seconds: float = 0.1
     timeout_seconds: float = 60.0
+    page_keys_max: int = 1000
 
     def connect(self, authorization: Authorization, region: str) -> S3Connection:
         """Raises RedshiftError: XX000 for a role or keys that are not accepted."""
@@ -115,6 +118,15 @@ class S3Source:
             return None, None
         return "redshift-standin", "redshift-standin"
 
+    @cached_property
+    def _clients(self) -> dict[tuple[str | None, str | None, str | None], Any]:
+        """By keys: making a client takes longer than most loads of a test."""
+        return {}
+
+    @cached_property
+    def _session(self) -> boto3.session.Session:
+        return boto3.session.Session()
+
     def _client(self, authorization: Authorization) -> Any:
         if authorization.role:
             key, secret = self.own_keys or self._found_keys()
@@ -122,7 +134,16 @@ class S3Source:
         else:
             key, secret = authorization.access_key_id, authorization.secret_access_key
             token = authorization.session_token or None
-        return boto3.session.Session().client(
+        # One session for all commands, since it has read S3's description; making clients of it is not thread safe.
+        with _MAKING_CLIENTS:
+            if (key, secret, token) not in self._clients:
+                while len(self._clients) >= _CLIENTS_MAX:
+                    del self._clients[next(iter(self._clients))]
+                self._clients[key, secret, token] = self._made_client(key, secret, token)
+            return self._clients[key, secret, token]
+
+    def _made_client(self, key: str | None, secret: str | None, token: str | None) -> Any:
+        return self._session.client(
             "s3",
             endpoint_url=self.endpoint_url,
             region_name=self.region or "us-east-1",
@@ -165,9 +186,10 @@ class S3Connection:
         keys: list[str] = []
         token: dict[str, str] = {}
         while True:
-            page: dict[str, Any] = self._tried(
-                partial(self._client.list_objects_v2, Bucket=bucket, Prefix=prefix, **token), context
+            ask = partial(
+                self._client.list_objects_v2, Bucket=bucket, Prefix=prefix, MaxKeys=self._source.page_keys_max
             )
+            page: dict[str, Any] = self._tried(partial(ask, **token), context)
             keys += [each["Key"] for each in page.get("Contents", ())]
             if not page.get("IsTruncated"):
                 return sorted(keys, key=str.encode)

@@ -14,6 +14,7 @@ from redshift_standin.session import late_views
 from redshift_standin.session.columns import Column, checks, columns_of, definition, record_columns
 from redshift_standin.session.context import Context, Outcome, Relation
 from redshift_standin.session.tables import keep_in_utc, record_constraint, record_design
+from redshift_standin.sql.column_grammar import check_encoding
 from redshift_standin.sql.ddl import (
     AddColumn,
     AddConstraint,
@@ -22,12 +23,14 @@ from redshift_standin.sql.ddl import (
     AlterTable,
     AlterType,
     ChangeOwner,
+    ColumnDef,
     Design,
     DropColumn,
     DropConstraint,
     RenameColumn,
     RenameTable,
 )
+from redshift_standin.sql.design_grammar import check_design
 
 _FIXED_ENCODINGS: Final = frozenset({"bytedict", "runlength", "text255", "text32k"})
 _COLUMNS_MAX: Final = 1600
@@ -60,16 +63,18 @@ def _act(context: Context, table: Relation, statement: AlterTable) -> None:
             _widen(context, table, action)
         case AlterEncode() as action:
             column = _column(context, table, action.name)
+            check_encoding(action.encode, column.type)
             record_columns(context, table.oid, [(column.name, column.type, action.encode)])
         case AlterDesign() as action:
+            columns = [ColumnDef(name=each.name, type=each.type) for each in columns_of(context, table)]
+            check_design(action.design, columns)
             record_design(context, table.oid, _merged(design_of(context, table), action.design))
         case ChangeOwner() as action:
             context.backend.run(f"alter table {table.quoted} owner to {quote(action.to)}")
         case AddConstraint() as action:
-            name = action.name or f"{table.name}_{action.constraint.kind.replace(' ', '_')}"
             for each in action.constraint.columns:
                 _column(context, table, each)
-            record_constraint(context, table.oid, name, action.constraint)
+            record_constraint(context, table, action.constraint, action.name)
         case DropConstraint() as action:
             _drop_constraint(context, table, action)
 

@@ -176,6 +176,7 @@ _CHECKS: Final = {
     "rs_char": ("22001", "value too long for type character({0})"),
     "rs_bytes": ("22001", "value too long for type binary varying({0})"),
     "rs_ascii": ("22021", "CHAR string contains invalid ASCII character. CHAR's cannot contain multibyte characters."),
+    "rs_nan": ("22P02", "invalid input syntax for type numeric"),
     "rs_num": ("22003", "Numeric data overflow (result precision)"),
 }
 _CHECK_NAME = re.compile(r"(rs_[a-z]+)(?:_(\d+))?_[0-9a-f]+$")
@@ -186,7 +187,7 @@ def relabelled(said: _Said) -> RedshiftError:
     """An error of the backend as Redshift would send it. No position: it would be one of our own text's."""
     if said.sqlstate == "23514" and (match := _CHECK_NAME.match(said.constraint)):
         if match[1] == "rs_finite":
-            return unknown("an infinite date, an infinite or undefined number")
+            return unknown("infinite dates, BC, years of five digits")
         sqlstate, text = _CHECKS[match[1]]
         return RedshiftError(sqlstate, text.format(match[2]))
     if said.sqlstate == "40001":
@@ -197,6 +198,8 @@ def relabelled(said: _Said) -> RedshiftError:
         )
     if said.sqlstate == "21000" and said.message.startswith("MERGE command"):
         return RedshiftError("XX000", "Found multiple matches to update the same tuple.")
+    if said.sqlstate == "428C9":
+        return RedshiftError("0A000", "cannot set an identity column to a value")
     if said.sqlstate == "23502" and (column := re.search(r'column "([^"]*)"', said.message)):
         return RedshiftError("23502", f"Cannot insert a NULL value into column {full_name(column[1])}")
     detail = "" if said.sqlstate.startswith("23") else said.detail

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from redshift_standin.catalog.install import HIDDEN, OPERATORS
 from redshift_standin.errors import RedshiftError
 from redshift_standin.isolation import not_in_snapshot
 from redshift_standin.names import TableName, full_name, literal, quote
@@ -13,6 +14,9 @@ from redshift_standin.session.backend import Answer, Backend, Field
 from redshift_standin.session.settings import Settings
 from redshift_standin.session.transaction import TransactionState
 from redshift_standin.session.world import User, World
+
+# Parameters that functions of the catalog ask for.
+_SEEN_BY_FUNCTIONS = ("json_parse_dedup_attributes", "json_parse_truncate_strings")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +81,7 @@ class Context:
         rows = self.backend.fetch(
             "select oid, kind, schema, array_to_string(bases, ',') from redshift_standin.resolve($1)", name.quoted
         )
-        if not rows or rows[0][2] in ("redshift_standin", "pg_catalog", "information_schema"):
+        if not rows or rows[0][2] in (*HIDDEN, "pg_catalog", "information_schema"):
             return None
         oid, kind, schema, bases = (value or "" for value in rows[0])
         if not kind:
@@ -100,7 +104,7 @@ class Context:
         )
         for schema in wanted:
             if self.backend.fetch("select 1 from pg_catalog.pg_namespace where nspname = $1", schema):
-                if schema in ("pg_catalog", "information_schema", "redshift_standin"):
+                if schema in ("pg_catalog", "information_schema", *HIDDEN):
                     raise RedshiftError("42501", f"permission denied for schema {schema}")
                 return schema
         if name.schema:
@@ -131,7 +135,7 @@ class Context:
         path = ", ".join(
             quote(schema)
             for schema in (
-                "redshift_standin",
+                OPERATORS,
                 "pg_catalog",
                 *(self.user.name if s == "$user" else s for s in self.settings.search_path),
             )
@@ -144,6 +148,7 @@ class Context:
             "redshift_standin.last_copy_id": str(self.last_copy_id),
             "redshift_standin.isolation": self.world.tracker.level,
         }
+        wanted |= {f"redshift_standin.{name}": self.settings[name] for name in _SEEN_BY_FUNCTIONS}
         if wanted == self._applied:
             return
         was = self._applied

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from redshift_standin.errors import RedshiftError, unknown
+from redshift_standin.errors import RedshiftError, refused, unknown
 from redshift_standin.names import TableName, quote
 from redshift_standin.session.backend import Answer, Backend
+from redshift_standin.session.columns import columns_of
 from redshift_standin.session.context import Context, Outcome, Relation, missing
 from redshift_standin.session.late_views import bind
 from redshift_standin.sql.query import Query
 from redshift_standin.sql.statements import Close, Declare, Delete, Fetch, Insert, Merge, Update
+from redshift_standin.types import BYTEA_OID, JSONB_OID
 
 Change = Insert | Update | Delete
 
@@ -56,12 +58,32 @@ def query(context: Context, statement: Query, bound: Bound = NOTHING) -> Outcome
 def change(context: Context, statement: Change, bound: Bound = NOTHING) -> Outcome:
     """INSERT, UPDATE, DELETE; the table stays locked against other writers until the transaction's end."""
     table = context.relation(statement.table)
+    refuse_bare_strings(context, table, statement, bound.oids)
     reads = relations(context, statement.reads - {statement.table})
     reads_target = not isinstance(statement, Insert) or statement.table in statement.reads
     with context.writing(table, reads, reads_target=reads_target):
         if isinstance(statement, Update) and statement.matches:
             _refuse_several_matches(context, statement.matches, bound)
         return Outcome.of(bound.run(context.backend, statement.sql))
+
+
+def refuse_bare_strings(context: Context, table: Relation, statement: Change | Merge, oids: Sequence[int] = ()) -> None:
+    """A string literal or parameter goes into SUPER and VARBYTE only through a function that says how it is meant."""
+    hint = "a bare string for a SUPER or VARBYTE column (say JSON_PARSE, TO_VARBYTE or FROM_HEX)"
+    if {JSONB_OID, BYTEA_OID} & set(oids):
+        raise unknown(hint)
+    bare: frozenset[int | str] = frozenset() if isinstance(statement, Delete) else frozenset(statement.strings)
+    if not bare:
+        return
+    columns = columns_of(context, table)
+    listed = (
+        statement.columns if isinstance(statement, Insert) and statement.columns else [each.name for each in columns]
+    )
+    names = {
+        listed[each] if isinstance(each, int) else each for each in bare if isinstance(each, str) or each < len(listed)
+    }
+    if any(each.name in names and each.type.name in ("super", "varbyte") for each in columns):
+        raise unknown(hint)
 
 
 def _refuse_several_matches(context: Context, matches: str, bound: Bound) -> None:
@@ -77,9 +99,10 @@ def _refuse_several_matches(context: Context, matches: str, bound: Bound) -> Non
 def merge(context: Context, statement: Merge, bound: Bound = NOTHING) -> Outcome:
     """MERGE in both forms."""
     table = context.relation(statement.table)
-    if statement.table in statement.reads:
-        raise RedshiftError("0A000", "Source and target table of MERGE must be different.")
     reads = relations(context, statement.reads)
+    if any(table.oid in each.bases for each in reads):
+        raise RedshiftError("0A000", "the source of MERGE cannot be its target or read it")
+    refuse_bare_strings(context, table, statement, bound.oids)
     with context.writing(table, reads, reads_target=True):
         if statement.remove_duplicates:
             _remove_duplicates(context, statement, table)
@@ -114,6 +137,8 @@ def declare(context: Context, statement: Declare) -> Outcome:
     """A cursor, inside a block only."""
     if context.transaction.status == b"I":
         raise RedshiftError("25P01", "DECLARE CURSOR may only be used in transaction blocks")
+    if context.backend.fetch("select 1 from pg_catalog.pg_cursors where name <> ''"):
+        raise refused("a session can have only one cursor open at a time")
     reads = relations(context, statement.query.reads)
     with context.transaction.work(reads=sorted({oid for each in reads for oid in each.bases})):
         context.backend.run(f"declare {quote(statement.name)} cursor for {statement.query.sql}")

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from redshift_standin.copy.load import Loaded, LoadFailed, TargetColumn, load
-from redshift_standin.errors import RedshiftError
+from redshift_standin.copy.target import file_columns
+from redshift_standin.errors import RedshiftError, not_yet
 from redshift_standin.names import quote
-from redshift_standin.session.columns import Column, columns_of
+from redshift_standin.session.columns import columns_of
 from redshift_standin.session.context import Context, Outcome, Relation, Told
 from redshift_standin.sql.statements import Copy
 
@@ -18,8 +19,11 @@ from redshift_standin.sql.statements import Copy
 def copy(context: Context, statement: Copy) -> Outcome:
     """COPY … FROM 's3://…': all of it or nothing."""
     table = context.relation(statement.table)
-    columns = columns_of(context, table)
-    targets = _targets(statement, columns)
+    targets = file_columns(statement, [each.target for each in columns_of(context, table)])
+    if context.settings["timezone"].upper() not in ("UTC", "GMT") and any(
+        "with time zone" in t.type.name for t in targets
+    ):
+        raise not_yet("COPY of times with a zone while the session's TimeZone is not UTC")
     number = context.world.next_query()
     context.last_copy_count, context.last_copy_id = 0, number
     with context.writing(table):
@@ -44,29 +48,6 @@ def _told(name: str, loaded: Loaded) -> list[Told]:
     return told
 
 
-def _targets(statement: Copy, columns: Sequence[Column]) -> list[TargetColumn]:
-    """The columns that the files hold, in their order. Raises what the column list violates."""
-    by_name = {each.name: each for each in columns}
-    if statement.columns is not None:
-        for name in statement.columns:
-            if name not in by_name:
-                raise RedshiftError("42703", f'column "{name}" of relation "{statement.table.name}" does not exist')
-        chosen = [by_name[name] for name in statement.columns]
-    else:
-        # Without a list, identities take part only with EXPLICIT_IDS.
-        chosen = [each for each in columns if each.identity != "a" or statement.explicit_ids]
-    always = [each.name for each in chosen if each.identity == "a"]
-    if always and not statement.explicit_ids:
-        raise RedshiftError("0A000", f'cannot load IDENTITY column "{always[0]}" without EXPLICIT_IDS')
-    if statement.explicit_ids and not always and any(each.identity == "a" for each in columns):
-        raise RedshiftError("0A000", "EXPLICIT_IDS needs the IDENTITY column in the column list")
-    listed = {each.name for each in chosen}
-    for each in columns:
-        if each.name not in listed and each.not_null and each.default is None and not each.identity:
-            raise RedshiftError("23502", f"Cannot insert a NULL value into column {each.name}")
-    return [each.target for each in chosen]
-
-
 def _load(context: Context, statement: Copy, table: Relation, targets: Sequence[TargetColumn]) -> Loaded:
     source = context.world.source
     names = ", ".join(quote(each.name) for each in targets)
@@ -88,7 +69,6 @@ def _evaluate(context: Context) -> Callable[[str], str | None]:
     return evaluate
 
 
-def _fault(context: Context, table: str) -> Callable[[int], int | None]:
+def _fault(context: Context, table: str) -> Callable[[int], int | None] | None:
     due = context.world.faults.due("copy", table)
-    rows = {order.row: order.code for order in due}
-    return rows.get
+    return {order.row: order.code for order in due}.get if due else None

@@ -61,7 +61,7 @@ def set_parameter(context: Context, statement: Set) -> Outcome:
     elif statement.local and context.transaction.status == b"I":
         return Outcome("SET", told=(Told("WARNING", "SET LOCAL can only be used in transaction blocks", "25P01"),))
     else:
-        context.settings.set(statement.name, statement.values)
+        context.settings.set(statement.name, statement.values, local=statement.local)
     return Outcome("SET")
 
 

@@ -27,6 +27,7 @@ from redshift_standin.wire.session import Column, Notice, Result
 _TO_BACKEND: Final = {SUPER_OID: JSONB_OID, VARBYTE_OID: BYTEA_OID, 705: 0}
 _TO_CLIENT: Final = {JSONB_OID: SUPER_OID, BYTEA_OID: VARBYTE_OID}
 _NAME_OID: Final = 19
+_ALONE: Final = ("CREATE DATABASE", "DROP DATABASE", "ALTER TABLE APPEND")
 _OUTSIDE_STRINGS = re.compile(rb'("(?:[^"\\]|\\.)*")|\s+')
 
 
@@ -47,7 +48,7 @@ class ClientSession:
 
     def parse(self, text: str, oids: Sequence[int]) -> PreparedStatement:
         self._context.transaction.refuse_after_death()
-        found = parse(text, case_sensitive=self._case_sensitive)
+        found = self._parse(text)
         if len(found) > 1:
             raise RedshiftError("42601", "cannot insert multiple commands into a prepared statement")
         parsed = found[0]
@@ -60,7 +61,7 @@ class ClientSession:
 
     def run(self, text: str) -> Iterator[Result]:
         self._context.transaction.refuse_after_death()
-        found = parse(text, case_sensitive=self._case_sensitive)
+        found = self._parse(text)
         implicit = len(found) > 1 and self.status == b"I"
         if implicit:
             self._context.transaction.begin()
@@ -99,9 +100,14 @@ class ClientSession:
 
     # ---------------------------------------------------------------- inside
 
-    @property
-    def _case_sensitive(self) -> bool:
-        return self._context.settings.is_on("enable_case_sensitive_identifier")
+    def _parse(self, text: str) -> list[Parsed]:
+        """What runs outside a block only is refused inside one as Redshift does, even if it is not built."""
+        try:
+            return parse(text, case_sensitive=self._context.settings.is_on("enable_case_sensitive_identifier"))
+        except RedshiftError as error:
+            if alone := next((each for each in _ALONE if error.message.startswith(f"{each}: not in")), None):
+                self._context.transaction.refuse_in_block(alone)
+            raise
 
     def _execute(self, statement: Statement, bound: Bound) -> Result:
         outcome = execute(self._context, statement, bound)

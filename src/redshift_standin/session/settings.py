@@ -80,10 +80,11 @@ class Settings:
         """`given`: from the start-up packet. Raises RedshiftError 42704 or 22023 as SET does."""
         self._read_only = READ_ONLY | {"is_superuser": "on" if superuser else "off", "session_authorization": user}
         self._values = DEFAULTS | _OWN_NAMES
+        self._saved: dict[str, str] | None = None
+        self._local: dict[str, str] = {}
         for name, value in given:
             self.set(name, (value,))
         self._start = dict(self._values)
-        self._saved: dict[str, str] | None = None
 
     def __getitem__(self, name: str) -> str:
         return self._values[name]
@@ -101,8 +102,9 @@ class Settings:
     def all(self) -> list[tuple[str, str]]:
         return sorted((self._values | self._read_only).items())
 
-    def set(self, name: str, values: tuple[str, ...]) -> None:
-        """Raises RedshiftError: 42704 unknown, 55P02 read-only, 22023 a wrong value, 0A000 an unknown effect."""
+    def set(self, name: str, values: tuple[str, ...], *, local: bool = False) -> None:
+        """`local`: until the block's end. Raises RedshiftError: 42704 unknown, 55P02 read-only, 22023 a wrong value,
+        0A000 an unknown effect."""
         name = _canonical(name)
         if name in self._read_only:
             raise RedshiftError("55P02", f'parameter "{name}" cannot be changed')
@@ -121,6 +123,10 @@ class Settings:
             value = DEFAULTS[name]
         elif name == "statement_timeout" and not value.isdigit():
             raise RedshiftError("22023", f'parameter "{name}" requires an integer value')
+        if local:
+            self._local.setdefault(name, self._values[name])
+        else:
+            self._local.pop(name, None)
         self._values[name] = value
 
     def reset(self, name: str) -> None:
@@ -137,9 +143,11 @@ class Settings:
 
     def end(self, *, committed: bool) -> None:
         """It ends."""
-        if self._saved is not None and not committed:
+        if committed:
+            self._values |= self._local
+        elif self._saved is not None:
             self._values = self._saved
-        self._saved = None
+        self._saved, self._local = None, {}
 
     @property
     def search_path(self) -> list[str]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from redshift_standin.catalog.install import HIDDEN
 from redshift_standin.errors import RedshiftError, refused
-from redshift_standin.names import TableName, literal, quote
+from redshift_standin.names import TableName, backend_name, literal, quote
 from redshift_standin.session import late_views
 from redshift_standin.session.columns import columns_of, definition, record_columns, result_type
 from redshift_standin.session.context import Context, Outcome, Relation, Told, missing
@@ -21,6 +22,8 @@ from redshift_standin.sql.ddl import (
     Drop,
     TableConstraint,
 )
+from redshift_standin.sql.design_grammar import check_design
+from redshift_standin.sql.reader import SYSTEM_COLUMNS
 
 
 def create_table(context: Context, statement: CreateTable) -> Outcome:
@@ -52,6 +55,8 @@ def create_table_as(context: Context, statement: CreateTableAs) -> Outcome:
             for name, f in zip(names, fields or (), strict=True)
         ]
         for name in names:
+            if name in SYSTEM_COLUMNS:
+                raise RedshiftError("42701", f'column name "{name}" conflicts with a system column name')
             if names.count(name) > 1:
                 raise RedshiftError("42701", f'column "{name}" specified more than once')
         target = _make(context, statement.name, columns, statement.design, (), temporary=statement.temporary)
@@ -104,7 +109,8 @@ def _make(
     schema = "pg_temp" if temporary else context.creation_schema(name)
     if not temporary and late_views.kept(context, TableName(schema, name.name)):
         raise RedshiftError("42P07", f'relation "{name.name}" already exists')
-    keys = [key for each in columns if (key := _key_of(each))]
+    check_design(design, columns)
+    keys = [key for each in columns for key in _keys_of(each)]
     # A primary key's columns are NOT NULL, though nothing keeps them unique.
     primary = {column for each in (*keys, *constraints) if each.kind == "primary key" for column in each.columns}
     columns = [replace(each, not_null=each.not_null or each.name in primary) for each in columns]
@@ -116,10 +122,8 @@ def _make(
         context.transaction.made(made.oid)
         record_columns(context, made.oid, [(each.name, each.type, each.encode) for each in columns])
         record_design(context, made.oid, _complete(design, columns))
-        for number, constraint in enumerate((*keys, *constraints)):
-            record_constraint(
-                context, made.oid, f"{name.name}_{constraint.kind.replace(' ', '_')}_{number}", constraint
-            )
+        for constraint in (*keys, *constraints):
+            record_constraint(context, made, constraint)
         keep_in_utc(context, made, [each.name for each in columns if each.type.name == "time with time zone"])
     return made
 
@@ -132,14 +136,23 @@ def _refuse_too_many(context: Context, most: int) -> None:
         )
 
 
-def _key_of(column: ColumnDef) -> TableConstraint | None:
+def _keys_of(column: ColumnDef) -> list[TableConstraint]:
+    """The keys that were written beside a column."""
+    found = []
     if column.primary_key:
-        return TableConstraint(kind="primary key", columns=(column.name,))
+        found.append(TableConstraint(kind="primary key", columns=(column.name,)))
     if column.unique:
-        return TableConstraint(kind="unique", columns=(column.name,))
+        found.append(TableConstraint(kind="unique", columns=(column.name,)))
     if column.references is not None:
-        return TableConstraint(kind="foreign key", columns=(column.name,), references=column.references)
-    return None
+        found.append(
+            TableConstraint(
+                kind="foreign key",
+                columns=(column.name,),
+                references=column.references,
+                referenced_columns=column.referenced_columns,
+            )
+        )
+    return found
 
 
 def _complete(design: Design, columns: Sequence[ColumnDef]) -> Design:
@@ -166,24 +179,34 @@ def record_design(context: Context, table: int, design: Design) -> None:
     )
 
 
-def record_constraint(context: Context, table: int, name: str, constraint: TableConstraint) -> None:
+def record_constraint(context: Context, table: Relation, constraint: TableConstraint, name: str = "") -> None:
     """Note a key that nobody enforces. Raises 42P01 for a foreign key to nowhere, 42710 for a name that is taken."""
     other = constraint.references
     if other is not None:
         context.relation(other)
-    taken = context.backend.fetch(
-        "select 1 from redshift_standin.constraint_info where oid = $1 and name = $2", str(table), name
+    name = name or constraint.name or _constraint_name(table.name, constraint)
+    rows = context.backend.fetch(
+        "select 1 from redshift_standin.constraint_info where oid = $1 and name = $2", str(table.oid), name
     )
-    if taken:
-        raise RedshiftError("42710", f'constraint "{name}" already exists')
+    if rows:
+        raise RedshiftError("42710", f'constraint "{name}" for relation "{table.name}" already exists')
     columns, referenced = (
-        ", ".join(literal(each) for each in names) for names in (constraint.columns, constraint.referenced_columns)
+        ", ".join(literal(backend_name(each)) for each in names)
+        for names in (constraint.columns, constraint.referenced_columns)
     )
+    schema, relation = (other.schema or "", other.name) if other else ("", "")
     context.run_as_superuser(
-        f"insert into redshift_standin.constraint_info values ({table}, {literal(name)}, {literal(constraint.kind)},"
-        f" array[{columns}]::text[], nullif({literal(other.schema or '') if other else literal('')}, ''),"
-        f" nullif({literal(other.name) if other else literal('')}, ''), array[{referenced}]::text[])"
+        f"insert into redshift_standin.constraint_info values ({table.oid}, {literal(name)}, {literal(constraint.kind)},"
+        f" array[{columns}]::text[], nullif({literal(schema)}, ''), nullif({literal(relation)}, ''),"
+        f" array[{referenced}]::text[])"
     )
+
+
+def _constraint_name(table: str, constraint: TableConstraint) -> str:
+    """As Postgres would name it."""
+    if constraint.kind == "primary key":
+        return f"{table}_pkey"
+    return f"{table}_{'_'.join(constraint.columns)}_{'key' if constraint.kind == 'unique' else 'fkey'}"
 
 
 def keep_in_utc(context: Context, table: Relation, columns: Sequence[str]) -> None:
@@ -218,8 +241,17 @@ def create_view(context: Context, statement: CreateView) -> Outcome:
         if statement.late_binding:
             late_views.keep(context, schema, name.name, statement.query.sql, statement.columns)
         else:
+            if was is not None and not is_late:
+                _refuse_other_columns(context, was, statement)
             context.backend.run(f"create or replace view {name.quoted} {listed} as {statement.query.sql}")
     return Outcome("CREATE VIEW")
+
+
+def _refuse_other_columns(context: Context, was: Relation, statement: CreateView) -> None:
+    """A view is replaced by a query of the same columns; the backend would take further ones (names and types it compares)."""
+    _, fields = context.backend.describe(statement.query.sql, ())
+    if len(fields or ()) != len(columns_of(context, was)):
+        raise RedshiftError("42P16", "cannot change number of columns in view")
 
 
 def create_schema(context: Context, statement: CreateSchema) -> Outcome:
@@ -246,7 +278,7 @@ def drop(context: Context, statement: Drop) -> Outcome:
         return Outcome(tag, told=tuple(told))
     cascade = " cascade" if statement.cascade and statement.kind == "schema" else ""
     for name in statement.names:
-        if name.name in ("redshift_standin", "pg_catalog", "information_schema"):
+        if name.name in (*HIDDEN, "pg_catalog", "information_schema"):
             raise refused(f'schema "{name.name}" cannot be dropped')
         kind = "schema" if statement.kind == "schema" else "role"
         there = "if exists " if statement.if_exists else ""

@@ -158,9 +158,11 @@ def _varchar(reader: Reader, name: str, table: TableName) -> RsType:
 
 
 def _column_refusal(reader: Reader) -> RedshiftError:
-    words = [reader.token.value, reader.peek().value] if reader.is_word("set", "drop", "add", "reset") else []
-    if not words:
+    if not reader.is_word("set", "drop", "add", "reset"):
         return syntax_error(reader.token.text, reader.token.start + 1)
+    words = [reader.token.value, reader.peek().value]
+    if words[1] == "not":
+        words.append(reader.peek(2).value)
     return refused(f"ALTER TABLE ALTER COLUMN {' '.join(words).upper()} is not supported")
 
 

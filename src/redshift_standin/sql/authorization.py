@@ -33,6 +33,7 @@ class Given:
 
     def __init__(self) -> None:
         self._values: dict[str, str] = {}
+        self._default_role = False
 
     def read(self, reader: Reader) -> None:
         """One parameter with its argument, from its word on."""
@@ -41,6 +42,7 @@ class Given:
             raise RedshiftError("42601", f"COPY: {word.upper()} is given more than once")
         if word == ROLE and reader.accept("default"):
             self._values[word] = "default"
+            self._default_role = True
             return
         reader.accept("as")
         if reader.token.kind is not Kind.STRING:
@@ -58,7 +60,7 @@ class Given:
         if len(forms) > 1:
             raise RedshiftError("42601", f"COPY: {' and '.join(form.upper() for form in forms)} exclude one another")
         if ROLE in self._values:
-            return _role(self._values[ROLE])
+            return Authorization(role="default") if self._default_role else _role(self._values[ROLE])
         if CREDENTIALS in self._values:
             return _credentials(self._values[CREDENTIALS])
         return self._keys()
@@ -74,7 +76,7 @@ class Given:
 
 
 def _role(text: str) -> Authorization:
-    if text != "default" and not _ROLES.fullmatch(text):
+    if not _ROLES.fullmatch(text):
         raise RedshiftError("42601", "COPY: IAM_ROLE is not the ARN of a role, nor a list of them without blanks")
     return Authorization(role=text)
 

@@ -82,7 +82,8 @@ def check_encoding(encode: str, of: RsType) -> None:
 def read_constraint(reader: Reader) -> TableConstraint | None:
     """[CONSTRAINT name] PRIMARY KEY | UNIQUE | FOREIGN KEY (…); None if there is none here."""
     name = reader.expect_name() if (named := reader.accept("constraint")) else ""
-    if reader.is_word("check") or (reader.is_word("exclude") and reader.peek().value in ("using", "(")):
+    after = reader.peek().text.lower()
+    if (reader.is_word("check") and after == "(") or (reader.is_word("exclude") and after in ("using", "(")):
         raise refused(f"{reader.token.value.upper()} constraints are not supported")
     if reader.accept("primary", "key"):
         return _trailed(reader, TableConstraint(kind="primary key", columns=reader.expect_columns(), name=name))
@@ -232,7 +233,7 @@ def _check(column: ColumnDef, *, said_null: bool) -> None:
     """What a column's parts mean to one another."""
     if column.identity is not None:
         if column.type.name not in ("integer", "bigint"):
-            raise RedshiftError("22023", f'identity column "{column.name}" must be of type integer or bigint')
+            raise refused(f'identity column "{column.name}" must be of type integer or bigint')
         if column.default is not None:
             raise RedshiftError("42601", f'both default and identity specified for column "{column.name}"')
     if column.primary_key and column.unique:

@@ -32,11 +32,8 @@ def read_copy(reader: Reader) -> Copy:
         return _read(reader)
     except RedshiftError as error:
         met = reader.token
-        if (
-            error.sqlstate == "42601"
-            and error.position == met.start + 1
-            and met.kind in (Kind.STRING, Kind.QUOTED, Kind.NUMBER)
-        ):
+        is_literal = met.kind in (Kind.STRING, Kind.QUOTED, Kind.NUMBER)
+        if is_literal and error == syntax_error(met.text, met.start + 1):
             raise syntax_error("…", error.position) from None
         raise
 

@@ -53,9 +53,9 @@ def check_design(design: Design, columns: Sequence[ColumnDef]) -> None:
     distkeys = [*([design.distkey] if design.distkey else []), *(each.name for each in columns if each.distkey)]
     sortkeys = [each.name for each in columns if each.sortkey]
     if len(distkeys) > 1:
-        raise RedshiftError("42P16", "only one column can be the DISTKEY of a table")
+        raise RedshiftError("42601", "only one column can be the DISTKEY of a table")
     if len(sortkeys) > 1 or (sortkeys and design.sort):
-        raise RedshiftError("42P16", "SORTKEY of more than one column has to be written as a table attribute")
+        raise RedshiftError("42601", "SORTKEY of more than one column has to be written as a table attribute")
     check_style(design, distkey=bool(distkeys))
     for name in (*distkeys, *design.sortkey, *sortkeys):
         if name not in by_name:
@@ -70,9 +70,9 @@ def check_design(design: Design, columns: Sequence[ColumnDef]) -> None:
 def check_style(design: Design, *, distkey: bool) -> None:
     """DISTSTYLE KEY and a DISTKEY belong together."""
     if design.diststyle == "key" and not distkey:
-        raise RedshiftError("42P16", "DISTSTYLE KEY needs a DISTKEY")
+        raise RedshiftError("42601", "DISTSTYLE KEY needs a DISTKEY")
     if distkey and design.diststyle not in ("", "key"):
-        raise RedshiftError("42P16", f"DISTKEY cannot be used with DISTSTYLE {design.diststyle.upper()}")
+        raise RedshiftError("42601", f"DISTKEY cannot be used with DISTSTYLE {design.diststyle.upper()}")
 
 
 def _diststyle(reader: Reader) -> Fields:
@@ -87,7 +87,7 @@ def _distkey(reader: Reader) -> Fields:
     reader.expect("distkey")
     columns = reader.expect_columns()
     if len(columns) > 1:
-        raise RedshiftError("42P16", "only one column can be the DISTKEY of a table")
+        raise RedshiftError("42601", "only one column can be the DISTKEY of a table")
     return {"distkey": columns[0]}
 
 

@@ -63,19 +63,21 @@ def read_value(reader: Reader) -> Piece:
     return expressions.read_expression(reader)
 
 
-def read_assignments(reader: Reader, table: TableName) -> Parts:
-    """column = value, …; the columns without their table (42703)."""
-    return joined(reader.separated(lambda: _read_assignment(reader, table)))
+def read_assignments(reader: Reader, table: TableName) -> tuple[Parts, frozenset[str]]:
+    """column = value, …; the columns without their table (42703). Also the columns that get a bare string literal."""
+    found = reader.separated(lambda: _read_assignment(reader, table))
+    parts = joined([[f"{quote(column)} = ", *value.parts] for column, value in found])
+    return parts, frozenset(column for column, value in found if value.string is not None)
 
 
-def _read_assignment(reader: Reader, table: TableName) -> Parts:
+def _read_assignment(reader: Reader, table: TableName) -> tuple[str, Piece]:
     column = reader.expect_name()
     if reader.is_operator("."):
         raise RedshiftError("42703", f'column "{column}" of relation "{table.name}" does not exist')
     if reader.is_operator("["):
         raise refused("Partial update of SUPER column is not supported.")
     reader.expect_operator("=")
-    return [f"{quote(column)} = ", *read_value(reader).parts]
+    return column, read_value(reader)
 
 
 def read_update(reader: Reader) -> Update:
@@ -94,7 +96,7 @@ def read_update(reader: Reader) -> Update:
         scope.sources.append(source_of(table))
         row = table.quoted
     reader.expect("set")
-    assignments = read_assignments(reader, table)
+    assignments, strings = read_assignments(reader, table)
     items: Parts = []
     if reader.accept("from"):
         items = read_from_list(reader, scope, outer_joins=False)
@@ -111,7 +113,7 @@ def read_update(reader: Reader) -> Update:
         count: Parts = [f"SELECT 1 FROM {target}, ", *items, *where, *kept]
         matches = render([*with_parts, *count, f" GROUP BY {row}.ctid HAVING pg_catalog.count(*) > 1 LIMIT 1"])
     scope.gathered.check(writes=True)
-    return Update(table=table, sql=sql, reads=frozenset(scope.gathered.reads), matches=matches)
+    return Update(table=table, sql=sql, reads=frozenset(scope.gathered.reads), matches=matches, strings=strings)
 
 
 def _parameters(parts: Sequence[Part]) -> set[int]:
@@ -138,4 +140,4 @@ def read_delete(reader: Reader) -> Delete:
 
 
 def _read_where(reader: Reader) -> Piece | None:
-    return expressions.read_expression(reader) if reader.accept("where") else None
+    return expressions.read_condition(reader) if reader.accept("where") else None

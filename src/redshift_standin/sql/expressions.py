@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from redshift_standin.errors import RedshiftError, refused, syntax_error
+from redshift_standin.errors import RedshiftError, refused, syntax_error, unknown
 from redshift_standin.sql import calls, literals, predicates, queries, special_forms
 from redshift_standin.sql.functions import lookup
 from redshift_standin.sql.lexer import RESERVED, Kind
@@ -29,6 +29,7 @@ _PLAIN_WORDS: Final = {
     "sysdate": "redshift_standin.sysdate()",
     "current_user_id": "redshift_standin.current_user_id()",
 }
+_RESERVED_FUNCTIONS: Final = ("array", "current_user_id", "left", "right")
 # Only the leader node knows them.
 _LEADER_WORDS: Final = {
     "current_timestamp": "current_timestamp",
@@ -40,12 +41,20 @@ _LEADER_WORDS: Final = {
 
 def read_expression(reader: Reader) -> Piece:
     """Anything that gives one value. Raises RedshiftError 42601, 54001 beyond NESTING_MAX."""
+    if reader.token.kind in _LITERALS and reader.peek().text in (",", ")"):
+        return _LITERALS[reader.token.kind](reader)  # Most of a long VALUES list; the way below would find the same.
     reader.nesting += 1
     if reader.nesting > NESTING_MAX:
         raise RedshiftError("54001", "stack depth limit exceeded")
     piece = _read_logical(reader)
     reader.nesting -= 1
     return piece
+
+
+def read_condition(reader: Reader) -> Piece:
+    """What WHERE, HAVING and ON take. A bare integer is a truth value here, as catalog queries write it: WHERE 1."""
+    piece = read_expression(reader)
+    return Piece(["(", *piece.parts, " <> 0)"]) if piece.integer else piece
 
 
 def read_constant(reader: Reader) -> str:
@@ -56,6 +65,8 @@ def read_constant(reader: Reader) -> str:
     around, parameters = reader.scope, reader.parameters
     reader.scope = Scope(Gathered(), names_allowed=False)
     piece = read_operand(reader)
+    if reader.scope.gathered.leader:
+        raise unknown("a leader-node function as a default")
     reader.scope = around
     if reader.parameters != parameters:
         raise RedshiftError("42P02", "a default cannot have a parameter")
@@ -79,9 +90,9 @@ def _read_logical(reader: Reader) -> Piece:
             words.add("not")
         term = predicates.read_predicate(reader)
         terms.append(term)
-        # Redshift takes an integer for a boolean here: `where 1 and …`.
-        parts.extend(["(", *term.parts, " <> 0)"] if term.integer and reader.is_word("and", "or") else term.parts)
         word = reader.accept_any("and", "or")
+        # Redshift takes an integer for a boolean here: `where 1 and …`.
+        parts.extend(["(", *term.parts, " <> 0)"] if term.integer and (word or words) else term.parts)
         if not word:
             break
         words.add(word)
@@ -89,7 +100,7 @@ def _read_logical(reader: Reader) -> Piece:
     if not words:
         return terms[0]
     if any(term.row > 1 for term in terms):
-        raise refused("row values are only supported with IN")
+        raise refused("row values are only supported with IN and =")
     equality = words == {"and"} and any(term.equality for term in terms)
     return Piece(["(", *parts, ")"], equality=equality)
 
@@ -136,7 +147,9 @@ def cast_to(reader: Reader, piece: Piece) -> Piece:
     if reader.is_word(*_CATALOG_TYPES) and scope_of(reader).names_allowed:
         scope_of(reader).gathered.leader = True
         name = reader.advance().value
-        return Piece(["(", *piece.parts, f"::pg_catalog.{name})"], label=piece.label or name)
+        return Piece(
+            ["(", *piece.parts, f"::pg_catalog.{name})"], label=piece.strong_label or name, weak=not piece.strong_label
+        )
     return literals.cast(piece, read_type(reader))
 
 
@@ -150,21 +163,11 @@ def _read_array_element(reader: Reader, piece: Piece) -> Piece:
 
 
 def _read_primary(reader: Reader) -> Piece:
-    token = reader.token
-    match token.kind:
-        case Kind.STRING:
-            return literals.read_string(reader)
-        case Kind.NUMBER:
-            return literals.read_number(reader)
-        case Kind.PARAMETER:
-            return literals.read_parameter(reader)
-        case Kind.QUOTED:
-            return _read_name(reader)
-        case Kind.WORD:
-            return _read_word(reader)
-        case _ if reader.is_operator("("):
-            return _read_parenthesised(reader)
-    reader.fail()
+    if reader.is_operator("("):
+        return _read_parenthesised(reader)
+    if reader.token.kind not in _PRIMARIES:
+        reader.fail()
+    return _PRIMARIES[reader.token.kind](reader)
 
 
 def _read_word(reader: Reader) -> Piece:
@@ -175,7 +178,7 @@ def _read_word(reader: Reader) -> Piece:
     if word == "interval" and reader.peek().kind is Kind.STRING:
         return literals.read_interval(reader)
     if word in ("true", "false"):
-        return Piece([reader.advance().value], label="bool")
+        return Piece([reader.advance().value], label="bool", weak=True)
     if word == "null":
         reader.advance()
         return Piece(["NULL"])
@@ -183,17 +186,28 @@ def _read_word(reader: Reader) -> Piece:
         return special_forms.read_case(reader)
     if called and word in special_forms.FORMS:
         return special_forms.FORMS[word](reader)
-    if called and (word not in RESERVED or word in ("left", "right")):
+    if called and (word not in RESERVED or word in _RESERVED_FUNCTIONS):
         return calls.read_call(reader)
     if not called and word in _PLAIN_WORDS | _LEADER_WORDS:
         return _read_plain(reader)
-    if word in ("array", "row"):
-        raise refused(f"{word.upper()} constructors are not supported")
+    if word == "array" and reader.peek().text == "[":
+        return _read_array(reader)
     if word == "approximate":
         lookup("approximate", reader.token.start + 1)
-    if word in RESERVED:
+    # Reserved by its page, and yet every catalog query selects it.
+    if word in RESERVED and word != "oid":
         reader.fail()
     return _read_name(reader)
+
+
+def _read_array(reader: Reader) -> Piece:
+    """ARRAY[…] over catalogs."""
+    scope_of(reader).gathered.leader = True
+    reader.advance()
+    reader.expect_operator("[")
+    values = reader.separated(lambda: read_expression(reader).parts)
+    reader.expect_operator("]")
+    return Piece(["(ARRAY[", *joined(values), "])"], label="array")
 
 
 def _read_plain(reader: Reader) -> Piece:
@@ -213,10 +227,10 @@ def _read_parenthesised(reader: Reader) -> Piece:
         pieces.append(read_expression(reader))
     reader.expect_operator(")")
     if len(pieces) > 1:
-        if not (reader.is_word("in") or reader.are_words("not", "in")):
-            raise refused("row values are only supported with IN")
+        if not (reader.is_word("in") or reader.are_words("not", "in") or reader.is_operator("=")):
+            raise refused("row values are only supported with IN and =")
         return Piece(["(", *joined([piece.parts for piece in pieces]), ")"], row=len(pieces))
-    return Piece(["(", *first.parts, ")"], label=first.label, equality=first.equality)
+    return Piece(["(", *first.parts, ")"], label=first.label, weak=first.weak, equality=first.equality)
 
 
 def read_subquery(reader: Reader) -> Piece:
@@ -232,7 +246,7 @@ def read_subquery(reader: Reader) -> Piece:
 
 def _read_name(reader: Reader) -> Piece:
     """A column, or a dotted name with SUPER navigation, or a function with its schema."""
-    first = reader.expect_name()
+    first = reader.expect_label()
     if first == "pg_catalog" and reader.peek(2).kind is Kind.OPERATOR and reader.peek(2).value == "(":
         reader.expect_operator(".")
         if reader.token.kind is Kind.WORD and reader.token.value in special_forms.FORMS:
@@ -253,4 +267,16 @@ def _read_name(reader: Reader) -> Piece:
     if reader.is_operator("("):
         raise syntax_error("(", reader.token.start + 1)
     labels = [step for step in steps if isinstance(step, str)]
-    return Piece([Path(scope, tuple(steps), scope.sorting)], label=labels[-1])
+    return Piece([Path(scope, tuple(steps), scope.sorting, scope.filtering)], label=labels[-1])
+
+
+_LITERALS: Final = {
+    Kind.STRING: literals.read_string,
+    Kind.NUMBER: literals.read_number,
+    Kind.PARAMETER: literals.read_parameter,
+}
+_PRIMARIES: Final = {
+    **_LITERALS,
+    Kind.QUOTED: _read_name,
+    Kind.WORD: _read_word,
+}

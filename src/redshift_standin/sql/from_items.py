@@ -16,9 +16,10 @@ from redshift_standin.sql.relations import read_relation
 from redshift_standin.sql.scope import Parts, Scope, Source, joined
 
 # Not reserved, but what they begin is no alias.
-NOT_ALIASES: Final = frozenset(
-    ["set", "qualify", "values", "connect", "start", "window", "fetch", "tablesample", "returning", "conflict", "ignore", "rows", "range", "within"]
-)
+_NOT_ALIASES_NAMES = """
+set qualify values connect start window fetch tablesample returning conflict ignore rows range within
+"""
+NOT_ALIASES: Final = frozenset(_NOT_ALIASES_NAMES.split())
 _JOINS: Final = ("join", "inner", "left", "right", "full", "cross", "natural")
 
 
@@ -50,7 +51,7 @@ def _read_joined(reader: Reader, scope: Scope, *, outer_joins: bool) -> Parts:
         if kind == "CROSS" or natural:
             continue
         if reader.accept("on"):
-            parts.extend([" ON ", *expressions.read_expression(reader).parts])
+            parts.extend([" ON ", *expressions.read_condition(reader).parts])
         elif reader.accept("using"):
             parts.append(f" USING ({', '.join(quote(name) for name in reader.expect_columns())})")
         else:
@@ -78,6 +79,8 @@ def _read_item(reader: Reader, scope: Scope, *, outer_joins: bool) -> Parts:
         reader.expect_operator(")")
         reader.nesting -= 1
         return ["(", *parts, ")"]
+    if reader.are_words("pg_get_late_binding_view_cols"):
+        return _read_late_columns(reader, scope)
     text, source = read_relation(reader, scope)
     if reader.is_operator("("):
         raise refused("table functions are not supported")
@@ -87,6 +90,27 @@ def _read_item(reader: Reader, scope: Scope, *, outer_joins: bool) -> Parts:
         return [f"{text} AS {quote(alias)}{columns}"]
     scope.sources.append(source)
     return [text]
+
+
+def _read_late_columns(reader: Reader, scope: Scope) -> Parts:
+    """pg_get_late_binding_view_cols() [AS] alias (name type, …): the one table function that drivers use."""
+    reader.advance()
+    reader.expect_operator("(")
+    reader.expect_operator(")")
+    scope.gathered.leader = True
+    reader.accept("as")
+    alias = reader.expect_name()
+    columns = reader.parenthesised(lambda: _read_late_column(reader))
+    scope.sources.append(Source(alias))
+    return [f"redshift_standin.pg_get_late_binding_view_cols() AS {quote(alias)} ({', '.join(columns)})"]
+
+
+def _read_late_column(reader: Reader) -> str:
+    name = reader.expect_name()
+    kind = reader.accept_any("name", "varchar", "int", "integer")
+    if not kind:
+        reader.fail()
+    return f"{quote(name)} {kind}"
 
 
 def _is_subquery(reader: Reader) -> bool:

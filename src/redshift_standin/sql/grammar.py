@@ -47,10 +47,14 @@ def _parse(reader: Reader) -> list[Parsed]:
         first = reader.token
         reader.parameters, reader.nesting, reader.scope = 0, 0, None
         statement = _read_statement(reader)
-        if reader.token.kind is not Kind.END and not reader.is_operator(";"):
-            reader.fail()
+        _expect_end(reader)
         last = reader.tokens[reader.at - 1]
         found.append(Parsed(statement, reader.text[first.start : last.end], reader.parameters))
+
+
+def _expect_end(reader: Reader) -> None:
+    if reader.token.kind is not Kind.END and not reader.is_operator(";"):
+        reader.fail()
 
 
 def _read_statement(reader: Reader) -> Statement:
@@ -70,7 +74,9 @@ def _read_with(reader: Reader) -> Statement:
         if depth == 0 and token.kind is Kind.WORD and token.value in ("select", "update", "delete"):
             break
         ahead += 1
-    return {"update": read_update, "delete": read_delete}.get(token.value, read_select)(reader)
+    if token.value == "update":
+        return read_update(reader)
+    return read_delete(reader) if token.value == "delete" else read_select(reader)
 
 
 STATEMENTS: Final[dict[str, Callable[[Reader], Statement]]] = {

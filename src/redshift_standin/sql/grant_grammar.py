@@ -9,11 +9,10 @@ from typing import Final, Literal
 
 from redshift_standin.errors import RedshiftError, not_yet, refused
 from redshift_standin.names import quote
-from redshift_standin.sql.lexer import Kind
+from redshift_standin.sql.lexer import RESERVED, Kind
 from redshift_standin.sql.reader import Reader
 from redshift_standin.sql.statements import Grant
 
-_NAMES: Final = (Kind.WORD, Kind.QUOTED)
 _TABLE_PRIVILEGES: Final = ("select", "insert", "update", "delete", "references", "truncate")
 _SCHEMA_PRIVILEGES: Final = ("create", "usage")
 # Redshift has these; the backend has no privilege to put in their place.
@@ -87,13 +86,19 @@ def _target(reader: Reader, privileges: list[str]) -> str:
         reader.expect("all", "tables", "in", "schema")
         _check(privileges, _TABLE_PRIVILEGES, "tables")
         return "all tables in schema " + ", ".join(quote(name) for name in reader.separated(reader.expect_name))
-    if reader.is_word(*_LATER_OBJECTS) and reader.peek().kind in _NAMES:
+    if reader.is_word(*_LATER_OBJECTS) and _a_name_follows(reader):
         raise not_yet(f"privileges on a {reader.token.value.upper()}")
-    if reader.is_word(*_REFUSED_OBJECTS) and reader.peek().kind in _NAMES:
+    if reader.is_word(*_REFUSED_OBJECTS) and _a_name_follows(reader):
         raise refused(f"{reader.token.value.upper()} is not supported")
     reader.accept("table")
     _check(privileges, _TABLE_PRIVILEGES, "a table")
     return "table " + ", ".join(table.quoted for table in reader.separated(reader.expect_table))
+
+
+def _a_name_follows(reader: Reader) -> bool:
+    """Else the word is itself the name: none of these is reserved."""
+    token = reader.peek()
+    return token.kind is Kind.QUOTED or (token.kind is Kind.WORD and token.value not in RESERVED)
 
 
 def _check(privileges: list[str], allowed: tuple[str, ...], what: str) -> None:
@@ -104,7 +109,7 @@ def _check(privileges: list[str], allowed: tuple[str, ...], what: str) -> None:
 
 def _receiver(reader: Reader, *, with_option: bool) -> tuple[str, bool]:
     """(for the backend, whether WITH GRANT OPTION was said)."""
-    if reader.is_word("role") and reader.peek().kind in _NAMES and reader.peek().value not in ("with", "cascade"):
+    if reader.is_word("role") and _a_name_follows(reader) and reader.peek().value not in ("cascade", "restrict"):
         raise not_yet("privileges of a ROLE")
     if reader.accept("group"):
         name = quote(reader.expect_name())

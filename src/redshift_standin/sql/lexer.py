@@ -160,9 +160,8 @@ def _string(text: str, at: int) -> Token:
     while True:
         match = re.compile(r"['\\\0]").search(text, cursor)
         if match is None:
-            raise RedshiftError(
-                "42601", f'unterminated quoted string at or near "{text[at : at + _SOON]}"', position=at + 1
-            )
+            # Its text is not repeated: it may be the key of a COPY.
+            raise RedshiftError("42601", 'unterminated quoted string at or near "\'…"', position=at + 1)
         parts.append(text[cursor : match.start()])
         cursor = match.start()
         if match[0] == "\0":

@@ -91,23 +91,24 @@ def read_interval(reader: Reader) -> Piece:
     value = read_string(reader)
     if value.string is None or not _INTERVAL.fullmatch(value.string):
         raise unknown("an interval literal that is not a list of numbers with units")
-    return Piece([f"({literal(value.string)}::interval)"], label="interval")
+    return Piece([f"({literal(value.string)}::interval)"], label="interval", weak=True)
 
 
 def cast(value: Piece, to: RsType) -> Piece:
     """An explicit cast. Too long strings are cut at n bytes, at a character's end; into SUPER a string stays a string
     (JSON_PARSE reads JSON); into and out of VARBYTE text is taken as UTF-8.
     """
-    label = value.label or _LABELS.get(to.name, to.name)
+    label = value.strong_label or _LABELS.get(to.name, to.name)
+    weak = not value.strong_label
     match to.name:
         case "character varying" | "character":
             cut = ["(redshift_standin.cut(", *value.parts, f", {to.length})::{to.postgres})"]
-            return Piece(cut, label=label)
+            return Piece(cut, label=label, weak=weak)
         case "super":
-            return Piece(["redshift_standin.to_super(", *value.parts, ")"], label=label)
+            return Piece(["redshift_standin.to_super(", *value.parts, ")"], label=label, weak=weak)
         case "varbyte":
             made = ["redshift_standin.fit(redshift_standin.to_varbyte(", *value.parts, f"), {to.length})"]
-            return Piece(made, label=label)
+            return Piece(made, label=label, weak=weak)
     if to.name in _DATE_TYPES and value.string is not None and _ODD_DATE.search(value.string):
         raise unknown("infinite dates, BC, years of five digits and other special dates")
-    return Piece(["(", *value.parts, f"::{to.postgres})"], label=label)
+    return Piece(["(", *value.parts, f"::{to.postgres})"], label=label, weak=weak)

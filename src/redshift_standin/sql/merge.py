@@ -26,18 +26,26 @@ def read_merge(reader: Reader) -> Merge:
     reader.expect("using")
     source, alias = _read_source(reader, scope, table)
     reader.expect("on")
-    condition = expressions.read_expression(reader)
+    condition = expressions.read_condition(reader)
     if not condition.equality:
         raise refused("MERGE needs an equijoin predicate between its target and its source")
     on = render(condition.parts)
-    sql = ""
+    sql, strings = "", frozenset[int | str]()
     duplicates = reader.accept("remove", "duplicates")
     if not duplicates:
-        sql = f"MERGE INTO {table.quoted} USING {source} ON {on} {_read_clauses(reader, table)}"
+        clauses, strings = _read_clauses(reader, table)
+        sql = f"MERGE INTO {table.quoted} USING {source} ON {on} {clauses}"
     scope.gathered.check(writes=True)
     reads = frozenset(scope.gathered.reads)
     return Merge(
-        table=table, sql=sql, source=source, source_alias=alias, on=on, reads=reads, remove_duplicates=duplicates
+        table=table,
+        sql=sql,
+        source=source,
+        source_alias=alias,
+        on=on,
+        reads=reads,
+        remove_duplicates=duplicates,
+        strings=strings,
     )
 
 
@@ -65,18 +73,23 @@ def _read_source(reader: Reader, scope: Scope, table: TableName) -> tuple[str, s
     return text, source.label
 
 
-def _read_clauses(reader: Reader, table: TableName) -> str:
+def _read_clauses(reader: Reader, table: TableName) -> tuple[str, frozenset[int | str]]:
+    """The clauses, and the columns (or positions, in VALUES without a list) that get a bare string literal."""
+    strings: set[int | str] = set()
     reader.expect("when", "matched", "then")
     if reader.accept("delete"):
         matched = "DELETE"
     else:
         reader.expect("update", "set")
-        matched = f"UPDATE SET {render(read_assignments(reader, table))}"
+        assignments, named = read_assignments(reader, table)
+        strings |= named
+        matched = f"UPDATE SET {render(assignments)}"
     reader.expect("when", "not", "matched", "then", "insert")
-    columns = ""
-    if reader.is_operator("("):
-        columns = f" ({', '.join(quote(column) for column in reader.expect_columns())})"
+    listed = reader.expect_columns() if reader.is_operator("(") else None
+    columns = f" ({', '.join(quote(column) for column in listed)})" if listed else ""
     reader.expect("values")
     values = reader.parenthesised(lambda: read_value(reader))
     inserted = render(joined([value.parts for value in values]))
-    return f"WHEN MATCHED THEN {matched} WHEN NOT MATCHED THEN INSERT{columns} VALUES ({inserted})"
+    bare = [i for i, value in enumerate(values) if value.string is not None]
+    strings |= {listed[i] if listed and i < len(listed) else i for i in bare}
+    return f"WHEN MATCHED THEN {matched} WHEN NOT MATCHED THEN INSERT{columns} VALUES ({inserted})", frozenset(strings)

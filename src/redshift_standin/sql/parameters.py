@@ -77,10 +77,12 @@ def _name(reader: Reader) -> str:
 
 
 def _value(reader: Reader) -> str:
-    """A word in lower case, a literal's text, or a number."""
+    """A word in lower case, a quoted name folded as all names are, a literal's text, or a number."""
     sign = reader.accept_operator("-")
     if sign and reader.token.kind is not Kind.NUMBER:
         reader.fail()
-    if reader.token.kind not in (Kind.WORD, Kind.QUOTED, Kind.STRING, Kind.NUMBER):
+    if reader.token.kind is Kind.QUOTED:
+        return reader.expect_name()
+    if reader.token.kind not in (Kind.WORD, Kind.STRING, Kind.NUMBER):
         reader.fail()
     return sign + reader.advance().value

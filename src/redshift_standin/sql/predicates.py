@@ -25,7 +25,7 @@ def read_predicate(reader: Reader) -> Piece:
     piece = _read_tail(reader, left)
     if piece is left:
         if left.row > 1:
-            raise refused("row values are only supported with IN")
+            raise refused("row values are only supported with IN and =")
         return left
     if _has_tail(reader):
         raise unknown("two conditions in a row without parentheses")
@@ -48,8 +48,8 @@ def _read_tail(reader: Reader, left: Piece) -> Piece:
         raise not_yet("OVERLAPS")
     if not _has_tail(reader):
         return left
-    if left.row > 1 and not (reader.is_word("in") or reader.are_words("not", "in")):
-        raise refused("row values are only supported with IN")
+    if left.row > 1 and not (reader.is_word("in") or reader.are_words("not", "in") or reader.is_operator("=")):
+        raise refused("row values are only supported with IN and =")
     if operator := reader.accept_operator(*_COMPARISONS, *_MATCHES):
         return _read_comparison(reader, left, operator)
     if reader.accept("isnull"):
@@ -77,9 +77,9 @@ def _read_comparison(reader: Reader, left: Piece, operator: str) -> Piece:
             reader.expect_operator(")")
             right = Piece(["(", *inner.parts, ")"])
         return Piece(["(", *left.parts, f" {operator} {quantifier.upper()} ", *right.parts, ")"])
-    right = expressions.read_operand(reader)
+    right = expressions.read_operand(reader) if left.row == 1 else _read_member(reader, left.row)
     if right.row > 1:
-        raise refused("row values are only supported with IN")
+        raise refused("row values are only supported with IN and =")
     return Piece(["(", *left.parts, f" {operator} ", *right.parts, ")"], equality=operator == "=")
 
 

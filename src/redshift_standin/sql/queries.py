@@ -14,10 +14,11 @@ from redshift_standin.sql import calls, expressions
 from redshift_standin.sql.ddl import CreateTableAs
 from redshift_standin.sql.from_items import is_alias, read_from_list
 from redshift_standin.sql.lexer import Kind
+from redshift_standin.sql.literals import read_parameter
 from redshift_standin.sql.query import Query
 from redshift_standin.sql.reader import Reader
 from redshift_standin.sql.relations import read_target
-from redshift_standin.sql.scope import Gathered, Parts, Scope, Star, joined, render
+from redshift_standin.sql.scope import Gathered, Parts, Path, Scope, Star, joined, render
 
 UNNAMED: Final = "?column?"
 
@@ -144,7 +145,7 @@ def _read_limits(reader: Reader, top: int | None) -> Parts:
 
 def _read_count(reader: Reader) -> str:
     if reader.token.kind is Kind.PARAMETER:
-        return render(expressions.literals.read_parameter(reader).parts)
+        return render(read_parameter(reader).parts)
     return str(reader.expect_integer())
 
 
@@ -219,6 +220,8 @@ def _read_output(reader: Reader, scope: Scope) -> Parts:
     if reader.accept("as"):
         label = reader.expect_label()
         scope.outputs.add(label)
+        if len(piece.parts) == 1 and isinstance(piece.parts[0], Path):
+            scope.aliases[label] = piece.parts[0]
     elif is_alias(reader):
         label = reader.expect_name()
         scope.outputs.add(label)
@@ -244,7 +247,9 @@ def _read_clauses(reader: Reader, scope: Scope) -> Parts:
     if reader.accept("from"):
         parts.extend([" FROM ", *read_from_list(reader, scope)])
     if reader.accept("where"):
-        parts.extend([" WHERE ", *expressions.read_expression(reader).parts])
+        scope.filtering = True
+        parts.extend([" WHERE ", *expressions.read_condition(reader).parts])
+        scope.filtering = False
     if reader.is_word("connect") or reader.are_words("start", "with"):
         raise not_yet("CONNECT BY")
     if reader.accept("group", "by"):
@@ -255,7 +260,7 @@ def _read_clauses(reader: Reader, scope: Scope) -> Parts:
         scope.sorting = False
         parts.extend([" GROUP BY ", *joined(keys)])
     if reader.accept("having"):
-        parts.extend([" HAVING ", *expressions.read_expression(reader).parts])
+        parts.extend([" HAVING ", *expressions.read_condition(reader).parts])
     if reader.is_word("qualify"):
         raise not_yet("QUALIFY")
     return parts

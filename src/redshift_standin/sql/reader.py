@@ -54,6 +54,8 @@ class Reader:
 
     def are_words(self, *words: str) -> bool:
         """These words follow one another here."""
+        if self.token.value != words[0]:  # nearly always; asked at every token
+            return False
         return all(self.peek(i).kind is Kind.WORD and self.peek(i).value == word for i, word in enumerate(words))
 
     def accept(self, *words: str) -> bool:

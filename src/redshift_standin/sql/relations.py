@@ -13,19 +13,32 @@ from redshift_standin.sql.reader import Reader
 from redshift_standin.sql.scope import Scope, Source
 
 # Views of the stand-in's own, in the backend's schema redshift_standin (catalog/views.sql).
-LOOK_ALIKES: Final = frozenset(
-    ["pg_table_def", "pg_user_info", "stl_load_commits", "stl_load_errors", "stv_db_isolation_level", "stv_locks", "stv_sessions", "svv_all_columns", "svv_all_schemas", "svv_all_tables", "svv_columns", "svv_redshift_columns", "svv_redshift_schemas", "svv_redshift_tables", "svv_table_info", "svv_tables", "svv_transactions", "sys_load_detail", "sys_load_error_detail"]
-)
+_LOOK_ALIKES_NAMES = """
+pg_table_def pg_user_info stl_load_commits stl_load_errors stv_db_isolation_level stv_locks stv_sessions
+svv_all_columns svv_all_schemas svv_all_tables svv_columns svv_external_columns svv_external_schemas
+svv_external_tables svv_redshift_columns svv_redshift_schemas svv_redshift_tables svv_table_info svv_tables
+svv_transactions sys_load_detail sys_load_error_detail
+"""
+LOOK_ALIKES: Final = frozenset(_LOOK_ALIKES_NAMES.split())
 # As they are in Postgres.
-CATALOGS: Final = frozenset(
-    ["pg_aggregate", "pg_am", "pg_attrdef", "pg_attribute", "pg_cast", "pg_class", "pg_constraint", "pg_conversion", "pg_database", "pg_depend", "pg_description", "pg_group", "pg_index", "pg_indexes", "pg_inherits", "pg_language", "pg_locks", "pg_namespace", "pg_opclass", "pg_operator", "pg_proc", "pg_rewrite", "pg_settings", "pg_stat_activity", "pg_stat_user_tables", "pg_tables", "pg_tablespace", "pg_type", "pg_user", "pg_views"]
-)
-INFORMATION_SCHEMA: Final = frozenset(
-    ["columns", "constraint_column_usage", "key_column_usage", "referential_constraints", "schemata", "table_constraints", "tables", "views"]
-)
+_CATALOGS_NAMES = """
+pg_aggregate pg_am pg_cast pg_conversion pg_database pg_depend
+pg_description pg_group pg_index pg_indexes pg_inherits pg_language pg_locks pg_opclass pg_operator
+pg_proc pg_rewrite pg_settings pg_stat_activity pg_stat_user_tables pg_tablespace
+"""
+CATALOGS: Final = frozenset(_CATALOGS_NAMES.split())
+_INFORMATION_SCHEMA_NAMES = """
+columns constraint_column_usage key_column_usage referential_constraints schemata table_constraints tables views
+"""
+INFORMATION_SCHEMA: Final = frozenset(_INFORMATION_SCHEMA_NAMES.split())
 SYSTEM_PREFIXES: Final = ("pg_", "stl_", "stv_", "svv_", "svl_", "sys_", "svcs_")
-# Side tables of the stand-in's own; with it first in the search path their bare names would reach them.
+# Side tables of the stand-in's own, and the schemas of its look-alikes.
 _HIDDEN_SCHEMA: Final = "redshift_standin"
+# Postgres's own would tell the backend's types, columns that Redshift has not, and what the stand-in keeps (catalog/pg_views.sql).
+_REDRAWN_NAMES = """
+pg_attrdef pg_attribute pg_class pg_class_info pg_constraint pg_namespace pg_tables pg_type pg_user pg_views
+"""
+_REDRAWN: Final = frozenset(_REDRAWN_NAMES.split())
 
 
 def read_relation(reader: Reader, scope: Scope) -> tuple[str, Source]:
@@ -38,10 +51,10 @@ def read_relation(reader: Reader, scope: Scope) -> tuple[str, Source]:
         return quote(name.name), Source(name.name)
     system = _system_schema(name)
     if system:
-        if system == "information_schema" or name.name.startswith(("pg_", "svv_")):
+        if name.schema == "information_schema" or name.name.startswith(("pg_", "svv_")):
             scope.gathered.leader = True
         qualified = f'"{system}".{quote(name.name)}'
-        public = "information_schema" if system == "information_schema" else "pg_catalog"
+        public = "information_schema" if name.schema == "information_schema" else "pg_catalog"
         return qualified, Source(name.name, TableName(public, name.name), qualified)
     _refuse_hidden(name)
     scope.gathered.reads.add(name)
@@ -70,10 +83,12 @@ def _read_qualified(reader: Reader, scope: Scope) -> TableName:
 def _system_schema(name: TableName) -> str:
     """The backend's schema of a system relation, "" for a user's."""
     if name.schema == "information_schema":
-        return name.schema if name.name in INFORMATION_SCHEMA else ""
+        return f"{_HIDDEN_SCHEMA}_information" if name.name in INFORMATION_SCHEMA else ""
     if name.schema in (None, "pg_catalog"):
         if name.name in LOOK_ALIKES:
             return _HIDDEN_SCHEMA
+        if name.name in _REDRAWN:
+            return f"{_HIDDEN_SCHEMA}_catalog"
         if name.name in CATALOGS:
             return "pg_catalog"
     return ""
@@ -85,5 +100,5 @@ def _refuse_hidden(name: TableName) -> None:
         name.schema is None and name.name.startswith(SYSTEM_PREFIXES)
     ):
         raise RedshiftError("42P01", f'relation "{name}" does not exist')
-    if name.schema is not None and (name.schema == _HIDDEN_SCHEMA or name.schema.startswith("pg_")):
+    if name.schema is not None and (name.schema.startswith((_HIDDEN_SCHEMA, "pg_"))):
         raise RedshiftError("3F000", f'schema "{name.schema}" does not exist')

@@ -13,9 +13,12 @@ from redshift_standin.errors import RedshiftError, refused, unknown
 from redshift_standin.names import TableName, literal, quote
 
 # Postgres has these columns and these one-argument functions, which `alias.name` could reach; Redshift has neither.
-_HIDDEN: Final = frozenset(
-    ["ctid", "xmin", "xmax", "cmin", "cmax", "tableoid", "row_to_json", "to_json", "to_jsonb", "json_agg", "jsonb_agg", "array_agg", "pg_typeof", "num_nulls", "num_nonnulls", "quote_nullable", "pg_column_size", "record_out", "record_send", "hash_record", "json_build_array", "json_build_object", "jsonb_build_array", "jsonb_build_object"]
-)
+_HIDDEN_NAMES = """
+ctid xmin xmax cmin cmax tableoid row_to_json to_json to_jsonb json_agg jsonb_agg array_agg pg_typeof num_nulls
+num_nonnulls quote_nullable pg_column_size record_out record_send hash_record json_build_array json_build_object
+jsonb_build_array jsonb_build_object
+"""
+_HIDDEN: Final = frozenset(_HIDDEN_NAMES.split())
 
 
 @dataclass(slots=True)
@@ -56,6 +59,8 @@ class Scope:
     ctes: set[str] = field(default_factory=set)
     outputs: set[str] = field(default_factory=set)
     sorting: bool = False  # reading GROUP BY or ORDER BY, where an output column's name is enough
+    filtering: bool = False  # reading WHERE, where the alias of an output column may stand for it
+    aliases: dict[str, Path] = field(default_factory=dict)  # of output columns that are a plain column under another name
     names_allowed: bool = True
 
     def child(self) -> Scope:
@@ -93,19 +98,34 @@ class Scope:
             return quote(name) + "."
         raise unknown(f'the unqualified name "{name}", which is the name of a table here')
 
+    def aliased(self, name: str) -> str:
+        """What an output column's alias means in WHERE, "" when it is none: a column of FROM if there is one of that name, else
+        the output column. Only over catalogs, whose columns are few: Postgres finds out which, in the innermost query first.
+        """
+        if name not in self.aliases or self.gathered.reads:
+            return ""
+        row = ", ".join(f"{quote(source.label)}.*" for source in self.sources)
+        inner = f"(SELECT {quote(name)} FROM (SELECT {row}) AS from_items)"
+        return f"(SELECT {inner} FROM (SELECT {self.aliases[name].render()} AS {quote(name)}) AS output)"
+
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """A dotted name with SUPER navigation: names and array positions. `sorting`: it stands in GROUP BY or ORDER BY."""
+    """A dotted name with SUPER navigation: names and array positions. `sorting`: it stands in GROUP BY or ORDER BY;
+    `filtering`: in WHERE.
+    """
 
     scope: Scope
     steps: tuple[str | int, ...]
     sorting: bool = False
+    filtering: bool = False
 
     def render(self) -> str:
         """The backend's text; call it when all FROM items are known. Raises RedshiftError for hidden names."""
         if len(self.steps) == 1:
             name = str(self.steps[0])
+            if self.filtering and (aliased := self.scope.aliased(name)):
+                return aliased
             return self.scope.prefix_of_single(name, sorting=self.sorting) + _column(name)
         prefix, used = self.scope.find(self.steps)
         column = f"{prefix}{_column(str(self.steps[used]))}"
@@ -141,7 +161,7 @@ class Piece:
     """A part of an expression. `label`: the name that it gives to an output column, "" for ?column?.
 
     `string`: it is a bare string literal with this value. `equality`: an = comparison, or an AND chain that holds one.
-    `row`: how many values, of (a, b).
+    `row`: how many values, of (a, b). `weak`: a cast around it gives its own label instead.
     """
 
     parts: Parts
@@ -150,6 +170,11 @@ class Piece:
     integer: bool = False
     equality: bool = False
     row: int = 1
+    weak: bool = False
+
+    @property
+    def strong_label(self) -> str:
+        return "" if self.weak else self.label
 
 
 def render(parts: Sequence[Part]) -> str:

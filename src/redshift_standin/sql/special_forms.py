@@ -12,8 +12,10 @@ from redshift_standin.errors import RedshiftError
 from redshift_standin.names import literal
 from redshift_standin.sql import expressions
 from redshift_standin.sql.lexer import Kind
+from redshift_standin.sql.literals import cast
 from redshift_standin.sql.reader import Reader
 from redshift_standin.sql.scope import Parts, Piece, joined
+from redshift_standin.sql.typenames import read_type
 
 _DATE_PARTS: Final = {
     "millennium": "millennium mil mils millennia",
@@ -45,18 +47,21 @@ def read_case(reader: Reader) -> Piece:
     parts: Parts = ["(CASE"]
     if not reader.is_word("when"):
         parts.extend([" ", *expressions.read_expression(reader).parts])
-    reader_at_when = False
+    conditions = 0
     while reader.accept("when"):
-        reader_at_when = True
+        conditions += 1
         parts.extend([" WHEN ", *expressions.read_expression(reader).parts])
         reader.expect("then")
         parts.extend([" THEN ", *expressions.read_expression(reader).parts])
-    if not reader_at_when:
+    if not conditions:
         reader.fail()
+    label = ""
     if reader.accept("else"):
-        parts.extend([" ELSE ", *expressions.read_expression(reader).parts])
+        otherwise = expressions.read_expression(reader)
+        label = otherwise.strong_label
+        parts.extend([" ELSE ", *otherwise.parts])
     reader.expect("end")
-    return Piece([*parts, " END)"], label="case")
+    return Piece([*parts, " END)"], label=label or "case", weak=not label)
 
 
 def _arguments(reader: Reader) -> list[Piece]:
@@ -88,11 +93,11 @@ def _convert(reader: Reader) -> Piece:
     """CONVERT(type, value): only the expression's place differs from CAST."""
     reader.expect("convert")
     reader.expect_operator("(")
-    to = expressions.read_type(reader)
+    to = read_type(reader)
     reader.expect_operator(",")
     value = expressions.read_expression(reader)
     reader.expect_operator(")")
-    return expressions.literals.cast(value, to)
+    return cast(value, to)
 
 
 def _extract(reader: Reader) -> Piece:

@@ -34,12 +34,16 @@ class Delete:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Update:
-    """`matches`: with FROM, a query that gives one row if a row of the target would be matched more than once."""
+    """`matches`: with FROM, a query that gives one row if a row of the target would be matched more than once.
+
+    `strings`: the columns that get a bare string literal (see Insert).
+    """
 
     table: TableName
     sql: str
     reads: Names = NONE
     matches: str | None = None
+    strings: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +51,7 @@ class Merge:
     """`sql`: the backend's MERGE; for REMOVE DUPLICATES empty, and `source` and `on` are there to build it from.
 
     `source`: a FROM item with its alias `source_alias`; `on`: the condition, over the target's name and that alias.
+    `strings`: columns, or positions of the target's columns, that get a bare string literal (see Insert).
     """
 
     table: TableName
@@ -56,6 +61,7 @@ class Merge:
     on: str
     reads: Names = NONE
     remove_duplicates: bool = False
+    strings: frozenset[int | str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

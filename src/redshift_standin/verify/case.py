@@ -25,7 +25,7 @@ class Succeeds:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """An error of this SQLSTATE whose message holds the text, upper and lower case alike."""
+    """An error of this SQLSTATE (empty: of any, where it is not established) whose message holds the text, in any case."""
 
     sqlstate: str
     text: str = ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -35,7 +35,7 @@ def column(name: str, text: str, **options: Any) -> TargetColumn:
 def copy(**options: Any) -> Copy:
     """COPY t FROM 's3://bucket/key' CSV, and the options."""
     given: dict[str, Any] = {"csv": True, "delimiter": ",", "url": "s3://bucket/key", "columns": None}
-    return Copy(table=TableName(None, "t"), authorization=ROLE, **given | options)
+    return Copy(table=TableName(None, "t"), **given | {"authorization": ROLE} | options)
 
 
 def backend_rows(data: bytes) -> list[Row]:
@@ -80,7 +80,7 @@ class Loads:
     def run(
         self,
         content: bytes | Mapping[str, bytes],
-        types: list[str] | list[TargetColumn],
+        types: Sequence[str | TargetColumn],
         *,
         fault: Any = None,
         defaults: Mapping[str, str | None] | None = None,
@@ -106,7 +106,7 @@ class Loads:
         assert [(row[0], row[2]) for row in rows] == [("1", "2")]
         return rows[0][1]
 
-    def error(self, content: bytes, types: list[str] | list[TargetColumn], **options: Any) -> LoadError:
+    def error(self, content: bytes, types: Sequence[str | TargetColumn], **options: Any) -> LoadError:
         """The error that a load fails with."""
         with pytest.raises(LoadFailed) as failed:
             self.run(content, types, **options)
@@ -117,7 +117,7 @@ class Loads:
         assert error.column == "c1"
         return error
 
-    def trap(self, content: bytes, types: list[str] | list[TargetColumn], **options: Any) -> str:
+    def trap(self, content: bytes, types: Sequence[str | TargetColumn], **options: Any) -> str:
         """The text with which an unknown is refused."""
         with pytest.raises(RedshiftError) as refused:
             self.run(content, types, **options)

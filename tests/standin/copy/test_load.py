@@ -40,6 +40,7 @@ def test_rule_10_an_empty_text_is_data_for_a_not_null_column(loads, make_column)
         (b"1\n", 1214, "Delimiter not found"),
         (b"1,a\n2\n", 1214, "Delimiter not found"),
         (b'1,"a"b\n', 1214, "Invalid quote formatting for CSV"),
+        (b'1,a\n2,"b\n3,c\n', 1214, "Invalid quote formatting for CSV: end of file within quotes"),
         (b'1,"a\n', 1214, "Invalid quote formatting for CSV: end of file within quotes"),
     ],
 )

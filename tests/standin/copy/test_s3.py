@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import json
 import time
+import uuid
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -19,15 +21,21 @@ from redshift_standin.sql.statements import Authorization
 SECRET = "canary-secret"
 
 
-@pytest.fixture
-def bucket(s3):
-    return s3.new_bucket()
+@pytest.fixture(scope="module")
+def client(s3):
+    return s3.client()
 
 
 @pytest.fixture
-def put(s3, bucket):
+def bucket(client):
+    name = f"copy-{uuid.uuid4()}"
+    client.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION})
+    return name
+
+
+@pytest.fixture
+def put(client, bucket):
     """Writes objects into the bucket."""
-    client = s3.client()
 
     def write(**objects: bytes) -> None:
         for key, body in objects.items():
@@ -40,7 +48,7 @@ def put(s3, bucket):
 def run(s3, bucket, make_column, make_copy):
     """Loads s3://bucket/url into a table of one integer column; the values."""
 
-    def load_now(url: str = "data/", *, source: dict | None = None, **options) -> list[int]:
+    def load_now(url: str = "data/", *, source: Any = None, **options) -> list[int]:
         seen: list[bytes] = []
         given = {"endpoint_url": s3.endpoint, "region": REGION, "pause_seconds": 0.0, **(source or {})}
         url = url if "://" in url else f"s3://{bucket}/{url}"
@@ -80,8 +88,8 @@ def test_rule_04_a_prefix_loads_every_match_in_order(put, run):
 
 
 def test_rule_04_a_prefix_of_more_than_a_page_is_listed_whole(put, run):
-    put(**{f"many__{n:04}": b"%d\n" % n for n in range(1005)})
-    assert run("many/") == list(range(1005))
+    put(**{f"many__{n}": b"%d\n" % n for n in range(5)})
+    assert run("many/", source={"page_keys_max": 2}) == [0, 1, 2, 3, 4]
 
 
 def test_rule_04_a_prefix_without_a_match_is_an_error(failure, put):
@@ -168,7 +176,8 @@ def test_rule_39_any_well_formed_role_is_accepted_when_none_is_configured(put, r
 
 
 @pytest.mark.parametrize(
-    "role", ["good", "arn:aws:iam::12:role/x", "arn:aws:iam::123456789012:user/x", f"{GOOD},x", "Default", GOOD + " "]
+    "role",
+    ["good", "arn:aws:iam::12:role/x", "arn:aws:iam::123456789012:user/x", f"{GOOD},arn:x", "Default", GOOD + " "],
 )
 def test_rule_39_a_malformed_role_is_denied(put, failure, role):
     put(data__a=b"1\n")
@@ -246,10 +255,12 @@ def test_a_compressed_file_may_be_empty(put, run):
 @pytest.mark.parametrize("damage", ["cut", "cut late", "flipped", "plain", "trailing", "nothing", "other"])
 def test_a_damaged_file_is_an_error_and_never_a_short_load(put, failure, bucket, compression, damage):
     whole = gzip.compress(NUMBERS) if compression == "gzip" else zstd(NUMBERS)
+    # A frame of zstd need not have a checksum; damage to its header shows in any case.
+    at = 5000 if compression == "gzip" else 4
     content = {
         "cut": whole[: len(whole) // 2],
         "cut late": whole[:-1],
-        "flipped": whole[:5000] + bytes((whole[5000] ^ 0xFF,)) + whole[5001:],
+        "flipped": whole[:at] + bytes((whole[at] ^ 0xFF,)) + whole[at + 1 :],
         "plain": NUMBERS,
         "trailing": whole + b"1\n",
         "nothing": b"",

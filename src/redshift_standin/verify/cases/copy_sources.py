@@ -61,15 +61,41 @@ def _prefix(
 
 _PREFIXES = (
     _prefix("an object's own key loads it", _TWO, "a' {auth} csv", rows(1)),
-    _prefix("a key is a prefix: what else begins with it loads as well", {"a": "1\n", "a.bak": "2\n"}, "a' {auth} csv", rows(1, 2)),
-    _prefix("a prefix need not end at a slash", {"day/x-1": "1\n", "day/x-2": "2\n", "day/y": "3\n"}, "day/x' {auth} csv", rows(1, 2)),
-    _prefix("a folder loads with what lies below it", {"d/a": "1\n", "d/e/b": "2\n", "f/c": "3\n"}, "d/' {auth} csv", rows(1, 2)),
+    _prefix(
+        "a key is a prefix: what else begins with it loads as well",
+        {"a": "1\n", "a.bak": "2\n"},
+        "a' {auth} csv",
+        rows(1, 2),
+    ),
+    _prefix(
+        "a prefix need not end at a slash",
+        {"day/x-1": "1\n", "day/x-2": "2\n", "day/y": "3\n"},
+        "day/x' {auth} csv",
+        rows(1, 2),
+    ),
+    _prefix(
+        "a folder loads with what lies below it",
+        {"d/a": "1\n", "d/e/b": "2\n", "f/c": "3\n"},
+        "d/' {auth} csv",
+        rows(1, 2),
+    ),
     _prefix("keys differ by case", {"A": "1\n"}, "a' {auth} csv", Refused("XX000", "prefix")),
     _prefix("a prefix without any object fails", _TWO, "c' {auth} csv", Refused("XX000", "does not exist")),
-    _prefix("a prefix without any object fails in a block too", _TWO, "c' {auth} csv", Refused("XX000", "does not exist"), block=True),
+    _prefix(
+        "a prefix without any object fails in a block too",
+        _TWO,
+        "c' {auth} csv",
+        Refused("XX000", "does not exist"),
+        block=True,
+    ),
     _prefix("an empty object gives no rows", {"a": ""}, "a' {auth} csv", rows()),
     _prefix("the last line needs no line feed", {"a": "1\n2"}, "a' {auth} csv", rows(1, 2)),
-    _prefix("files end their records: nothing runs on from one to the next", {"a1": "1", "a2": "2"}, "a' {auth} csv", rows(1, 2)),
+    _prefix(
+        "files end their records: nothing runs on from one to the next",
+        {"a1": "1", "a2": "2"},
+        "a' {auth} csv",
+        rows(1, 2),
+    ),
     Case(
         rule=4,
         name="a bucket that does not exist fails",
@@ -86,7 +112,13 @@ def _entry(key: str, mandatory: bool | None = None, **more: Any) -> dict[str, An
 
 
 def _manifest(
-    name: str, entries: Any, expect: Expected, *, files: Mapping[str, bytes | str] = _TWO, options: str = "", raw: bytes | None = None
+    name: str,
+    entries: Any,
+    expect: Expected,
+    *,
+    files: Mapping[str, bytes | str] = _TWO,
+    options: str = "",
+    raw: bytes | None = None,
 ) -> Case:
     """A manifest "m" that holds the entries, or these very bytes."""
     text = json.dumps({"entries": entries}).encode() if raw is None else raw
@@ -117,7 +149,6 @@ _MANIFESTS = (
     _manifest("a compressed manifest fails", (), Refused("XX000"), raw=gzip.compress(b'{"entries":[]}', mtime=0), options="gzip"),
     _manifest("gzip says how a manifest's files are, not the manifest", [_entry("a.gz", True)], rows(1, 2), files={"a.gz": _ONE_GZIP}, options="gzip"),
     load_files(4, "a manifest's own key is no prefix", {**_TWO, "m.json": '{"entries":[{"url":"{s3}/a"}]}'}, "m' {auth} csv manifest", Refused("XX000", "manifest"), page=_MANIFEST),
-    load_files(4, "without MANIFEST a manifest is data", {"m": '{"entries":[]}\n'}, "m' {auth} csv", rows('{"entries":[]}'), columns="a varchar(20) encode raw", page=_MANIFEST),
 )  # fmt: skip
 
 

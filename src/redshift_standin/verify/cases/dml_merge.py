@@ -12,7 +12,9 @@ _SETUP: Final = (
     "create table s (id int, name varchar(20), n int)",
     "insert into s values (2, 'zwei', 22), (3, 'drei', 33)",
 )
-_BOTH: Final = "when matched then update set name = s.name when not matched then insert (id, name) values (s.id, s.name)"
+_BOTH: Final = (
+    "when matched then update set name = s.name when not matched then insert (id, name) values (s.id, s.name)"
+)
 _ALL: Final = "select id, name, n from t"
 _SYNTAX: Final = Refused("42601", "syntax error")
 
@@ -195,7 +197,8 @@ CASES: Final[tuple[Case, ...]] = (
     _not_merge("INTO is not optional", f"merge t using s on t.id = s.id {_BOTH}"),
     _not_merge("RETURNING is refused", f"merge into t using s on t.id = s.id {_BOTH} returning id"),
     _not_merge(
-        "REMOVE DUPLICATES stands alone", "merge into t using s on t.id = s.id remove duplicates when matched then delete"
+        "REMOVE DUPLICATES stands alone",
+        "merge into t using s on t.id = s.id remove duplicates when matched then delete",
     ),
     _not_merge(
         "INSERT DEFAULT VALUES is refused",
@@ -206,5 +209,10 @@ CASES: Final[tuple[Case, ...]] = (
         "merge into t using s on t.id > s.id when matched then delete when not matched then insert (id) values (s.id)",
         expect=Refused("0A000"),
     ),
-    _merge("MERGE needs no rows in its source", "truncate s", f"merge into t using s on t.id = s.id {_BOTH}", expect=Succeeds()),
+    _merge(
+        "MERGE needs no rows in its source",
+        "truncate s",
+        f"merge into t using s on t.id = s.id {_BOTH}",
+        expect=Succeeds(),
+    ),
 )

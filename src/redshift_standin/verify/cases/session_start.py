@@ -59,7 +59,9 @@ CASES: Final[tuple[Case, ...]] = (
         ("set statement_timeout = 60000", "show statement_timeout"),
         Rows([["60000"]]),
     ),
-    _parameter("SHOW of a name that is no parameter is refused", "show no_such_thing", Refused("42704", "no_such_thing")),
+    _parameter(
+        "SHOW of a name that is no parameter is refused", "show no_such_thing", Refused("42704", "no_such_thing")
+    ),
     _parameter(
         "SET of a name that is no parameter is refused", "set no_such_thing to 1", Refused("42704", "no_such_thing")
     ),
@@ -115,10 +117,5 @@ CASES: Final[tuple[Case, ...]] = (
         "current_schema() is the first schema of the path that is there",
         ("set search_path to nowhere, {schema}", "select current_schema() = '{schema}'"),
         Rows([["True"]]),
-    ),
-    _parameter(
-        "current_setting() reads a parameter",
-        ("set query_group to 'loads'", "select current_setting('query_group')"),
-        Rows([["loads"]]),
     ),
 )

@@ -1,0 +1,118 @@
+"""Inputs that nobody means: random statements against the grammar and the whole server.
+
+20,000 inputs in the suite; `--hypothesis-profile=nightly` draws more. No statement of unknown syntax may reach Postgres: the
+grammar writes every statement anew, and the backend's log is searched for words that only a passed-on text could hold.
+"""
+
+from __future__ import annotations
+
+import contextlib
+
+import psycopg
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from standin.fix_standin import Clients
+
+from redshift_standin.errors import RedshiftError
+from redshift_standin.sql.grammar import parse
+
+NIGHTLY = settings().max_examples > 100
+# Whatever passes on a client's text would pass this on too; no rule of the grammar has it as a keyword.
+CANARY = "zzcanaryzz"
+_WORDS = (
+    "select from where insert into values update set delete using merge when matched then not remove duplicates copy create"
+    " temp table alter add column drop rename to type varchar(10) int numeric(5,2) super primary key distkey sortkey encode az64"
+    " truncate lock begin commit rollback end vacuum analyze grant on revoke comment is show reset declare cursor for fetch"
+    " close with as union all order by group having limit offset join left outer cross natural case else cast null true"
+    " like ilike similar between in exists and or any some interval date timestamp extract listagg within over partition rows"
+    " returning conflict do nothing lateral generate_series array row default view schema binding no user password identity"
+    " t u a b c 1 2.5 'x' '\\\\N' \"Q\" $1 ( ) [ ] , ; . : :: = <> < > + - * / % || ~ !~ ' \" -- /* */ \\ # @ & | ^"
+).split(" ")
+_soup = st.lists(st.sampled_from([*_WORDS, CANARY]), min_size=1, max_size=14).map(" ".join)
+_valid = st.sampled_from(
+    [
+        "select a, count(*) from t where b like 'x%' group by a having count(*) > 1 order by 1 desc limit 3",
+        "insert into t (a, b) values (1, 'x'), (2, null)",
+        "update t set a = u.b from u where t.a = u.a",
+        "delete from t using u where t.a = u.a",
+        "merge into t using u on t.a = u.a when matched then update set b = u.b when not matched then insert values (u.a, u.b)",
+        "copy t from 's3://b/k' iam_role default csv gzip null as '@' manifest region 'us-east-1' maxerror 3",
+        "create temp table if not exists t (a int not null distkey, b varchar(10) encode zstd, primary key (a)) sortkey (a)",
+        "alter table t add column c numeric(20, 2) default 1 not null",
+        "with x as (select 1 as a) select x.a, sum(a) over (partition by a order by a rows unbounded preceding) from x",
+        "select s.a.b[0].c, json_parse('{}'), cast('1' as int), case when a then 1 else 2 end from t s left join u using (a)",
+        "grant select, insert on table t to group g",
+        "comment on column t.a is 'x'",
+    ]
+)
+
+
+@st.composite
+def _spoilt(draw: st.DrawFn) -> str:
+    """A statement of the grammar with a piece cut out, doubled, or replaced."""
+    words = draw(_valid).split(" ")
+    at = draw(st.integers(0, len(words) - 1))
+    piece = draw(st.one_of(st.just(""), st.just(words[at] + " " + words[at]), st.sampled_from([*_WORDS, CANARY]), st.text(max_size=5)))
+    return " ".join([*words[:at], piece, *words[at + 1 :]])
+
+
+def _refused_or_parsed(text: str) -> None:
+    """The grammar's only ways out."""
+    with contextlib.suppress(RedshiftError):
+        parse(text)
+
+
+@settings(max_examples=9_000 if not NIGHTLY else 200_000, suppress_health_check=[HealthCheck.too_slow])
+@given(_soup)
+def test_word_soups_are_refused_or_parsed(text: str) -> None:
+    _refused_or_parsed(text)
+
+
+@settings(max_examples=6_000 if not NIGHTLY else 200_000, suppress_health_check=[HealthCheck.too_slow])
+@given(_spoilt())
+def test_spoilt_statements_are_refused_or_parsed(text: str) -> None:
+    _refused_or_parsed(text)
+
+
+@settings(max_examples=2_500 if not NIGHTLY else 100_000)
+@given(st.text(max_size=40))
+def test_random_texts_are_refused_or_parsed(text: str) -> None:
+    _refused_or_parsed(text)
+
+
+def test_deep_nesting_is_refused_and_not_a_crash() -> None:
+    for opening in ("(", "case when ", "not ", "- ", "select * from (", "cast(", "["):
+        _refused_or_parsed("select " + opening * 5_000)
+        _refused_or_parsed(opening * 20_000)
+
+
+def test_no_text_of_unknown_syntax_reaches_postgres(clients: Clients) -> None:
+    """Statements with a word that is nobody's, through the server; the backend logs every statement that it is sent."""
+    log = clients.server.postgres.log
+    offset = log.stat().st_size
+    sent = _sent(clients)
+    with log.open("rb") as file:
+        file.seek(offset)
+        reached = [line for line in file.read().decode(errors="replace").splitlines() if CANARY in line]
+    # As a name, quoted by us, it may be looked up or used; nothing else of it may be there.
+    assert [line for line in reached if CANARY in line.replace(f'"{CANARY}"', "")] == []
+    assert sent > 400
+
+
+def _sent(clients: Clients) -> int:
+    connection = clients.psycopg()
+    connection.execute(f"set search_path to {clients.schema()}")
+    sent = 0
+
+    @settings(max_examples=500 if not NIGHTLY else 10_000, database=None)
+    @given(st.one_of(_spoilt(), _soup).filter(lambda text: CANARY in text and "'" not in text and "lock" not in text))
+    def send(text: str) -> None:
+        nonlocal sent
+        sent += 1
+        with contextlib.suppress(psycopg.Error):
+            connection.execute(text.encode())
+        if connection.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
+            connection.execute("rollback")
+
+    send()
+    return sent
