@@ -64,7 +64,7 @@ def serve(
     stopped = threading.Event()
     received: list[int] = []
 
-    def stop(number: int, frame: FrameType | None) -> None:
+    def stop(number: int, _frame: FrameType | None) -> None:
         received.append(number)
         stopped.set()
 
@@ -95,9 +95,8 @@ def _announce(server: Server, *, as_json: bool, shown: bool) -> None:
         return
     click.echo(f"A stand-in for Redshift listens on {server.host}:{server.port}; end it with Ctrl-C.")
     password = server.password if shown else "…"
-    print(
+    click.echo(
         f"  psql 'host={server.host} port={server.port} user={server.user} password={password} dbname={server.options.database}'",
-        flush=True,
     )
 
 

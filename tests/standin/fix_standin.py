@@ -12,8 +12,8 @@ from typing import Any
 
 import psycopg
 import pytest
-from fix_s3 import CREDENTIALS, REGION, S3
 
+from fix_s3 import CREDENTIALS, REGION, S3
 from redshift_standin import Server
 from redshift_standin.verify.clients import Client, ConnectorClient, PsycopgClient
 from redshift_standin.verify.run import Runner

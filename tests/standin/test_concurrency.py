@@ -9,6 +9,7 @@ from typing import Any
 
 import psycopg
 import pytest
+
 from standin.fix_standin import AUTHORIZATION, Clients
 
 _PATIENCE_SECONDS = 20.0
@@ -229,9 +230,7 @@ def test_rule_15_a_copy_that_has_begun_finishes_after_its_client_is_gone(clients
     until(lambda: clients.server.open_transactions > 0, "the copy has begun")
     lost.pgconn.finish()
     connection = clients.psycopg()
-    until(
-        lambda: connection.execute(f"select count(*) from {tables}.a").fetchone() == (200_002,), "all rows are there"
-    )
+    until(lambda: connection.execute(f"select count(*) from {tables}.a").fetchone() == (200_002,), "all rows are there")
 
 
 def test_rule_33_temporary_tables_are_the_sessions_own(clients: Clients, tables: str) -> None:

@@ -9,10 +9,10 @@ from typing import Any
 
 import psycopg
 import pytest
-from standin.fix_standin import AUTHORIZATION, Clients
 
 from redshift_standin.errors import RedshiftError
 from redshift_standin.faults import KINDS, Faults
+from standin.fix_standin import AUTHORIZATION, Clients
 
 _PATIENCE_SECONDS = 20.0
 
@@ -116,7 +116,7 @@ def test_s3_says_no_and_the_copy_fails_at_once(clients: Clients, table: str, sta
     assert count(clients, table) == 0
 
 
-@pytest.mark.parametrize("fault", ["s3-status\", status = 500", "s3-status\", status = 503", "s3-cut\", bytes = 3"])
+@pytest.mark.parametrize("fault", ['s3-status", status = 500', 's3-status", status = 503', 's3-cut", bytes = 3'])
 def test_s3_stumbles_and_the_copy_gets_through(clients: Clients, table: str, fault: str) -> None:
     url = clients.put(f"{table}.csv", b"1\n2\n3\n4\n")
     order(clients, f'{{kind = "{fault}, times = 1}}')
@@ -157,9 +157,7 @@ def test_the_connection_limit_is_reached(clients: Clients, table: str) -> None:
     connection.execute("select 1")
 
 
-def test_a_maintenance_restart_cuts_everybody_and_ends(
-    clients: Clients, standin_factory: Callable[..., Any]
-) -> None:
+def test_a_maintenance_restart_cuts_everybody_and_ends(clients: Clients, standin_factory: Callable[..., Any]) -> None:
     server = standin_factory()
     idle = psycopg.connect(server.dsn, autocommit=True)
     busy = psycopg.connect(server.dsn, autocommit=True)

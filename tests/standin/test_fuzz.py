@@ -11,15 +11,15 @@ import contextlib
 import psycopg
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from standin.fix_standin import Clients
 
 from redshift_standin.errors import RedshiftError
 from redshift_standin.sql.grammar import parse
+from standin.fix_standin import Clients
 
 NIGHTLY = settings().max_examples > 100
 # Whatever passes on a client's text would pass this on too; no rule of the grammar has it as a keyword.
 CANARY = "zzcanaryzz"
-_WORDS = (
+_TEXT = (
     "select from where insert into values update set delete using merge when matched then not remove duplicates copy create"
     " temp table alter add column drop rename to type varchar(10) int numeric(5,2) super primary key distkey sortkey encode az64"
     " truncate lock begin commit rollback end vacuum analyze grant on revoke comment is show reset declare cursor for fetch"
@@ -27,7 +27,8 @@ _WORDS = (
     " like ilike similar between in exists and or any some interval date timestamp extract listagg within over partition rows"
     " returning conflict do nothing lateral generate_series array row default view schema binding no user password identity"
     " t u a b c 1 2.5 'x' '\\\\N' \"Q\" $1 ( ) [ ] , ; . : :: = <> < > + - * / % || ~ !~ ' \" -- /* */ \\ # @ & | ^"
-).split(" ")
+)
+_WORDS = _TEXT.split(" ")
 _soup = st.lists(st.sampled_from([*_WORDS, CANARY]), min_size=1, max_size=14).map(" ".join)
 _valid = st.sampled_from(
     [
@@ -52,7 +53,11 @@ def _spoilt(draw: st.DrawFn) -> str:
     """A statement of the grammar with a piece cut out, doubled, or replaced."""
     words = draw(_valid).split(" ")
     at = draw(st.integers(0, len(words) - 1))
-    piece = draw(st.one_of(st.just(""), st.just(words[at] + " " + words[at]), st.sampled_from([*_WORDS, CANARY]), st.text(max_size=5)))
+    piece = draw(
+        st.one_of(
+            st.just(""), st.just(words[at] + " " + words[at]), st.sampled_from([*_WORDS, CANARY]), st.text(max_size=5)
+        )
+    )
     return " ".join([*words[:at], piece, *words[at + 1 :]])
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-from standin.fix_standin import Clients
 
 from redshift_standin.verify.case import Case
 from redshift_standin.verify.cases import all_cases
+from standin.fix_standin import Clients
 
 CASES = all_cases()
 
@@ -25,5 +25,7 @@ def test_there_are_at_least_250_distinct_pairs_of_rule_and_outcome() -> None:
     pairs = {(case.rule, case.name) for case in CASES}
     assert len(pairs) == len(CASES), [pair for pair, n in Counter((c.rule, c.name) for c in CASES).items() if n > 1]
     by_rule = Counter(case.rule for case in CASES)
-    print(f"{len(pairs)} distinct pairs of rule and outcome, over {len(by_rule)} rules: {dict(sorted(by_rule.items()))}")
+    print(
+        f"{len(pairs)} distinct pairs of rule and outcome, over {len(by_rule)} rules: {dict(sorted(by_rule.items()))}"
+    )
     assert len(pairs) >= 250

@@ -15,9 +15,9 @@ from typing import Any
 
 import psycopg
 import pytest
-from standin.fix_standin import Clients
 
 import redshift_standin
+from standin.fix_standin import Clients
 
 _PATIENCE_SECONDS = 30.0
 
@@ -82,9 +82,8 @@ def test_a_mistake_is_said_in_a_line(arguments: list[str], named: str) -> None:
 
 def test_a_backend_that_runs_already_is_left_as_it_was(postgres: Any, s3: Any) -> None:
     before = postgres.execute("select datname from pg_database order by 1")
-    with redshift_standin.Server(backend=postgres.dsn()) as server:
-        with psycopg.connect(server.dsn, autocommit=True) as connection:
-            connection.execute("create table t (id int)")
+    with redshift_standin.Server(backend=postgres.dsn()) as server, psycopg.connect(server.dsn) as connection:
+        connection.execute("create table t (id int)")
     assert postgres.execute("select datname from pg_database order by 1") == before
     postgres.execute('drop role "awsuser"')
 

@@ -7,16 +7,25 @@ import subprocess
 import sys
 
 import pytest
-from fix_s3 import CREDENTIALS, S3
-from standin.fix_standin import ROLE, Clients
 
+from fix_s3 import CREDENTIALS, S3
 from redshift_standin.verify.case import Case, LoadError, Refused, Rows, Succeeds, Unknown
 from redshift_standin.verify.cases import all_cases
 from redshift_standin.verify.command import run_cases
+from standin.fix_standin import ROLE, Clients
 
 
 def verify(clients: Clients, s3: S3, *arguments: str) -> subprocess.CompletedProcess[str]:
-    words = [sys.executable, "-m", "redshift_standin", "verify", "--live", clients.server.dsn, "--bucket", clients.bucket]
+    words = [
+        sys.executable,
+        "-m",
+        "redshift_standin",
+        "verify",
+        "--live",
+        clients.server.dsn,
+        "--bucket",
+        clients.bucket,
+    ]
     words += ["--s3-endpoint", s3.endpoint, "--insecure", *arguments]
     return subprocess.run(words, capture_output=True, text=True, env=os.environ | CREDENTIALS, timeout=120)
 
@@ -39,7 +48,9 @@ def test_the_stand_in_verifies_against_itself(clients: Clients, s3: S3, authoriz
         (LoadError(1204), "succeeded"),
     ],
 )
-def test_a_server_that_answers_otherwise_is_told_with_both_answers(clients: Clients, expect: object, answer: str) -> None:
+def test_a_server_that_answers_otherwise_is_told_with_both_answers(
+    clients: Clients, expect: object, answer: str
+) -> None:
     case = Case(rule=99, name="an example", run="select 1", expect=expect)  # type: ignore[arg-type]
     report = run_cases(clients.runner("psycopg"), [case])
     text = "\n".join(report.lines())

@@ -52,7 +52,7 @@ class Backend:
             raise RedshiftError(
                 "08006", f"the backend cannot be reached: {self._connection.get_error_message().strip()}"
             )
-        self._connection.notice_handler = lambda result: None
+        self._connection.notice_handler = lambda _result: None
         self.pid = self._connection.backend_pid
 
     @property

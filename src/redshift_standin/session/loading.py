@@ -55,7 +55,7 @@ def _load(context: Context, statement: Copy, table: Relation, targets: Sequence[
     sql = f"copy {table.quoted} ({names}) from stdin"
     fault = _fault(context, table.name)
     if statement.no_load:
-        return load(statement, targets, source, lambda chunk: None, fault=fault, evaluate=_evaluate(context))
+        return load(statement, targets, source, lambda _chunk: None, fault=fault, evaluate=_evaluate(context))
     evaluate = _evaluate(context)
     known = {each.default: evaluate(each.default) for each in targets if each.default is not None and each.not_null}
     with context.backend.copy_in(sql) as sink:

@@ -60,7 +60,9 @@ class Scope:
     outputs: set[str] = field(default_factory=set)
     sorting: bool = False  # reading GROUP BY or ORDER BY, where an output column's name is enough
     filtering: bool = False  # reading WHERE, where the alias of an output column may stand for it
-    aliases: dict[str, Path] = field(default_factory=dict)  # of output columns that are a plain column under another name
+    aliases: dict[str, Path] = field(
+        default_factory=dict
+    )  # of output columns that are a plain column under another name
     names_allowed: bool = True
 
     def child(self) -> Scope:

@@ -63,12 +63,20 @@ def run_cases(runner: Runner, cases: Iterable[Case], told: Any = None) -> Report
 
 @click.command()
 @click.option("--live", required=True, help="The server to ask: a libpq DSN; the password may come from PGPASSWORD.")
-@click.option("--bucket", required=True, help="A bucket that the server's COPY can read and we can write; objects below redshift-standin-verify/.")
-@click.option("--iam-role", help="The role for COPY; without it, the keys that boto3 finds are put into the statements.")
+@click.option(
+    "--bucket",
+    required=True,
+    help="A bucket that the server's COPY can read and we can write; objects below redshift-standin-verify/.",
+)
+@click.option(
+    "--iam-role", help="The role for COPY; without it, the keys that boto3 finds are put into the statements."
+)
 @click.option("--s3-endpoint", help="Where the bucket is, when it is not AWS.")
 @click.option("--rule", "rules", type=int, multiple=True, help="Only cases of this rule; may be repeated.")
 @click.option("--insecure", is_flag=True, help="Without TLS: for a server on this machine.")
-def verify(live: str, bucket: str, iam_role: str | None, s3_endpoint: str | None, rules: tuple[int, ...], insecure: bool) -> None:
+def verify(
+    live: str, bucket: str, iam_role: str | None, s3_endpoint: str | None, rules: tuple[int, ...], insecure: bool
+) -> None:
     """Run the rules' cases against a server and say where the stand-in is wrong.
 
     Meant for a real cluster, once: it makes schemas named verify_… and drops them. Exit code 5 if a case differs.

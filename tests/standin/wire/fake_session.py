@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from redshift_standin.errors import RedshiftError, SessionEnds
 from redshift_standin.wire.session import Column, Result
@@ -13,8 +14,8 @@ WAIT_SECONDS_MAX = 20.0
 Answer = Result | RedshiftError | type[SessionEnds] | Callable[[], Result]
 
 
-def column(name: str, oid: int, modifier: int = -1, **more: object) -> Column:
-    return Column(name=name, type_oid=oid, type_modifier=modifier, **more)  # type: ignore[arg-type]
+def column(name: str, oid: int, modifier: int = -1, **more: Any) -> Column:
+    return Column(name=name, type_oid=oid, type_modifier=modifier, **more)
 
 
 def one_value(oid: int, value: str | None, modifier: int = -1) -> Result:

@@ -2,7 +2,7 @@
 
 import socket
 import struct
-from typing import Self
+from typing import Any, Self
 
 SECONDS_MAX = 20.0
 
@@ -15,7 +15,7 @@ def message(kind: bytes, body: bytes = b"") -> bytes:
     return kind + struct.pack("!i", len(body) + 4) + body
 
 
-def startup_packet(version: int = 3 << 16, **keys: str) -> bytes:
+def startup_packet(version: int = 3 << 16, **keys: Any) -> bytes:
     body = struct.pack("!i", version) + b"".join(string(k) + string(v) for k, v in keys.items()) + b"\0"
     return struct.pack("!i", len(body) + 4) + body
 
@@ -79,7 +79,7 @@ class RawClient:
 
     def until_ready(self) -> list[tuple[bytes, bytes]]:
         """Everything up to ReadyForQuery, which is the last; or up to the connection's end."""
-        got = []
+        got: list[tuple[bytes, bytes]] = []
         while not got or got[-1][0] not in (b"Z", b""):
             got.append(self.next())
         return got
@@ -91,7 +91,7 @@ class RawClient:
     def raw(self, length: int) -> bytes:
         return self._read.read(length)
 
-    def log_in(self, user: str = "ann", **keys: str) -> list[tuple[bytes, bytes]]:
+    def log_in(self, user: str = "ann", **keys: Any) -> list[tuple[bytes, bytes]]:
         """For servers that ask for no password."""
         self.send(startup_packet(user=user, database="dev", **keys))
         return self.until_ready()

@@ -10,6 +10,8 @@ from typing import Any
 
 import psycopg
 import redshift_connector
+import redshift_connector.core
+import redshift_connector.error
 
 from redshift_standin.wire.server import Listener
 from standin.wire.fake_session import FakeSession
@@ -42,8 +44,13 @@ class Served:
     def raw(self) -> RawClient:
         return RawClient(self.listener.port)
 
-    def redshift(self, **more: Any) -> "redshift_connector.Connection":
-        arguments = {"host": "127.0.0.1", "port": self.listener.port, "user": "ann", "password": PASSWORD}
+    def redshift(self, **more: Any) -> "redshift_connector.core.Connection":
+        arguments: dict[str, Any] = {
+            "host": "127.0.0.1",
+            "port": self.listener.port,
+            "user": "ann",
+            "password": PASSWORD,
+        }
         arguments |= {"database": "dev", "ssl": False, "application_name": "tests", "timeout": 20}
         with ExitStack() as stack:
             if more.get("ssl"):
@@ -59,7 +66,7 @@ class Served:
         told: Any = None
         try:
             self.redshift(**more).close()
-        except redshift_connector.Error as error:
+        except redshift_connector.error.Error as error:
             told = error.args[0] if len(error.args) == 1 else f"{error}"
         with warnings.catch_warnings():
             # The driver forgets its socket when the server refuses it.
@@ -68,6 +75,11 @@ class Served:
         return told
 
     def psycopg(self, **more: Any) -> "psycopg.Connection[Any]":
-        arguments = {"host": "127.0.0.1", "port": self.listener.port, "user": "ann", "password": PASSWORD}
+        arguments: dict[str, Any] = {
+            "host": "127.0.0.1",
+            "port": self.listener.port,
+            "user": "ann",
+            "password": PASSWORD,
+        }
         arguments |= {"dbname": "dev", "sslmode": "disable", "connect_timeout": 20, "autocommit": True}
         return psycopg.connect(**(arguments | more))

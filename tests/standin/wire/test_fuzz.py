@@ -5,6 +5,7 @@ import socket
 import struct
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -20,7 +21,7 @@ from standin.wire.fake_session import FakeSession, column, one_value
 from standin.wire.raw_client import message, startup_packet, string
 
 SECONDS_MAX = 20.0
-ANSWERS = {
+ANSWERS: dict[str, Any] = {
     "a": one_value(23, "1"),
     "b": Result(tag="SELECT 2", columns=[column("n", 1700), column("m", 1082)], rows=[[b"1.5", b"2000-01-01"]] * 2),
     "c": RedshiftError("XX000", "1023"),

@@ -2,10 +2,11 @@
 
 import struct
 from collections.abc import Callable
+from typing import Any
 
 import psycopg
 import pytest
-import redshift_connector
+import redshift_connector.error
 
 from redshift_standin.errors import RedshiftError, SessionEnds
 from redshift_standin.wire.session import Notice, Result
@@ -316,10 +317,10 @@ def test_redshift_connector_leads_transactions_and_recovers_from_errors(served: 
         connection.autocommit = False
         cursor = connection.cursor()
         cursor.execute("insert")
-        with pytest.raises(redshift_connector.ProgrammingError) as caught:
+        with pytest.raises(redshift_connector.error.ProgrammingError) as caught:
             cursor.execute("fail")
         assert (caught.value.args[0]["C"], caught.value.args[0]["M"]) == ("XX000", "1023")
-        with pytest.raises(redshift_connector.ProgrammingError) as caught:
+        with pytest.raises(redshift_connector.error.ProgrammingError) as caught:
             cursor.execute("insert")
         assert caught.value.args[0]["C"] == "25P02"
         connection.rollback()
@@ -366,7 +367,7 @@ def test_changed_settings_are_told_to_the_client(served: Served) -> None:
 
 
 def test_columns_have_names_and_flags_from_protocol_version_1_on(serve: Serve) -> None:
-    where = {"schema_name": "public", "table_name": "t", "column_name": "id", "catalog_name": "dev"}
+    where: dict[str, Any] = {"schema_name": "public", "table_name": "t", "column_name": "id", "catalog_name": "dev"}
     told = column("n", 23, table_oid=3_000_000_000, table_column=2, nullable=False, autoincrement=True, **where)
     served = serve({"t": Result(tag="SELECT 0", columns=[told])}, auth="trust")
     for version in (0, 1, 2):

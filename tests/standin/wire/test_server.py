@@ -4,10 +4,11 @@ import socket
 import struct
 import threading
 from collections.abc import Callable
+from functools import partial
 
 import psycopg
 import pytest
-import redshift_connector
+import redshift_connector.error
 
 from redshift_standin.wire.session import Result
 from standin.wire.fake_session import column, one_value
@@ -133,7 +134,7 @@ def test_rule_15_a_client_that_vanishes_inside_a_transaction_has_its_session_clo
             client.until_ready()
             client.send(last)
         session = served.session
-        eventually(lambda session=session: session.closed, "the session is closed")
+        eventually(partial(getattr, session, "closed"), "the session is closed")
         assert session.closed == 1
         assert "commit" not in session.executed
 
@@ -182,7 +183,7 @@ def test_many_clients_at_once_are_served_side_by_side(serve: Serve) -> None:
                 with served.redshift() as connection:
                     for _ in range(20):
                         assert connection.cursor().execute("select 1").fetchall() == ([1],)
-        except (AssertionError, psycopg.Error, redshift_connector.Error) as error:
+        except (AssertionError, psycopg.Error, redshift_connector.error.Error) as error:
             failed.append(error)
 
     threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]

@@ -132,7 +132,7 @@ def refusal(served: Served, packet: bytes) -> dict[str, str]:
     ],
 )  # fmt: skip
 def test_rule_01_start_up_keys_that_redshift_does_not_have_are_refused(
-    serve: Serve, keys: dict[str, str], sqlstate: str, text: str
+    serve: Serve, keys: dict[str, Any], sqlstate: str, text: str
 ) -> None:
     told = refusal(serve(auth="trust"), startup_packet(**keys))
     assert told["C"] == sqlstate

@@ -9,7 +9,7 @@ from typing import Any
 
 import psycopg
 import pytest
-import redshift_connector
+import redshift_connector.error
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -131,7 +131,7 @@ def test_a_numeric_of_an_expression_is_told_as_38_18_to_protocol_version_2(serve
             if version < 2:
                 assert cursor.execute("long").fetchall() == ([Decimal("1e-20")],)
                 continue
-            with pytest.raises(redshift_connector.ProgrammingError) as caught:
+            with pytest.raises(redshift_connector.error.ProgrammingError) as caught:
                 cursor.execute("long")
             assert "does not fit the type told to the client, numeric(38,18)" in caught.value.args[0]["M"]
             assert cursor.execute("avg").fetchall() == ([Decimal("-2.3333333333333333")],)
