@@ -191,7 +191,7 @@ class Server:
         install(ours)
         with psycopg.connect(ours, autocommit=True) as connection:
             if not connection.execute("select 1 from pg_roles where rolname = %s", [self.user]).fetchone():
-                connection.execute(sql.SQL("create role {} superuser").format(sql.Identifier(self.user)))
+                connection.execute(sql.SQL("create role {} login superuser").format(sql.Identifier(self.user)))
         return ours
 
     def _open(self, startup: Startup) -> ClientSession:

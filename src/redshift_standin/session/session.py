@@ -39,8 +39,7 @@ class ClientSession:
         self._context = Context(world, self._backend, settings, user)
         self.pid = self._backend.pid
         self.secret = secrets.randbits(31)
-        if not user.superuser:
-            self._backend.run(f"set session authorization {quote(user.name)}")
+        self._backend.run(f"set session authorization {quote(user.name)}")
 
     @property
     def status(self) -> bytes:

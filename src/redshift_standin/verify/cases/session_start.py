@@ -28,6 +28,11 @@ CASES: Final[tuple[Case, ...]] = (
     ),
     _start("server_version cannot be set", "set server_version to '9.0'", Refused("55P02", "cannot be changed")),
     _start("the session's user is the current user", "select current_user = session_user", Rows([["True"]])),
+    _start(
+        "the session's user is a user of the catalog",
+        "select count(*) from pg_user where usename = current_user",
+        Rows([[1]]),
+    ),
     _start("a client may set the encoding that it has", "set client_encoding to 'utf8'", Succeeds()),
     _start("a client may set its application's name", "set application_name to 'loader'", Succeeds()),
     _parameter(
