@@ -56,7 +56,7 @@ def main() -> None:
 @click.option("--tls-cert", type=click.Path(path_type=Path, exists=True), help="The server's certificate (PEM).")
 @click.option("--tls-key", type=click.Path(path_type=Path, exists=True), help="Its key (PEM).")
 @click.option("--faults", type=click.Path(path_type=Path, exists=True), help="A TOML file of [[fault]] tables.")
-@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON instead of the connection strings.")
+@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON instead of the connection string.")
 def serve(
     tls_cert: Path | None, tls_key: Path | None, faults: Path | None, as_json: bool, password: str, **options: Any
 ) -> None:

@@ -32,7 +32,7 @@ create view redshift_standin.pg_table_def as
     where relkind = 'r' and nspname = any (pg_catalog.current_schemas(true));
 
 -- The rows of a table; of one that somebody has locked against readers, what the last ANALYZE knew.
-create function redshift_standin.row_count(relation oid) returns bigint language plpgsql volatile strict security definer as $$
+create function redshift_standin.row_count(relation oid) returns bigint language plpgsql stable strict security definer as $$
 declare
     found bigint;
     named text;

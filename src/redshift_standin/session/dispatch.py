@@ -50,6 +50,8 @@ _OTHERS: Final[dict[type, Callable[[Context, Any], Outcome]]] = {
     statements.Empty: others.empty,
 }
 _ENDS_A_BLOCK: Final = (statements.Commit, statements.Rollback)
+# Whether TRUNCATE has ended the block or begun another is not known; these mean the same either way, and loaders send them.
+_THE_SAME_AFTER_TRUNCATE: Final = (statements.Begin, statements.Truncate)
 _WITHOUT_BACKEND: Final = (
     *_ENDS_A_BLOCK,
     statements.Begin,
@@ -66,8 +68,11 @@ def takes_parameters(statement: Statement) -> bool:
 
 def refuse_in_failed_block(context: Context, statement: Statement) -> None:
     """Raises 25P02 for all but the end of a block that has failed."""
-    if not isinstance(statement, _ENDS_A_BLOCK):
-        context.transaction.refuse_if_failed()
+    if isinstance(statement, _ENDS_A_BLOCK):
+        return
+    context.transaction.refuse_if_failed()
+    if not isinstance(statement, _THE_SAME_AFTER_TRUNCATE):
+        context.transaction.refuse_after_truncate()
 
 
 def execute(context: Context, statement: Statement, bound: Bound) -> Outcome:

@@ -31,6 +31,9 @@ _TEXT_OID = 25
 
 def begin(context: Context, statement: Begin) -> Outcome:
     """BEGIN."""
+    if context.transaction.truncated:
+        context.transaction.truncated = False
+        return Outcome(statement.tag)
     if context.transaction.status != b"I":
         return Outcome(statement.tag, told=(Told("WARNING", "there is already a transaction in progress", "25001"),))
     context.transaction.begin()

@@ -75,6 +75,9 @@ class TransactionState:
             raise RedshiftError(
                 "25P02", "current transaction is aborted, commands ignored until end of transaction block"
             )
+
+    def refuse_after_truncate(self) -> None:
+        """Raises 0A000 in a block that a TRUNCATE has committed."""
         if self.truncated:
             raise unknown("a statement in a block after TRUNCATE has committed it")
 

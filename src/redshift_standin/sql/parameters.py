@@ -23,8 +23,11 @@ _SHOW_LATER: Final = (
 def read_set(reader: Reader) -> Set:
     """SET [SESSION | LOCAL] name {TO | =} value, … | DEFAULT; of DEFAULT the only value is "default"."""
     reader.expect("set")
-    if reader.is_word("session") and reader.peek().value == "authorization":
-        raise not_yet("SET SESSION AUTHORIZATION")
+    if reader.accept("session", "authorization"):
+        # psycopg2 says it before a connection is used again; another user than the session's own cannot have been set.
+        if not reader.accept("default"):
+            raise not_yet("SET SESSION AUTHORIZATION")
+        return Set(name="session_authorization", values=("default",))
     if reader.is_word("session") and reader.peek().value == "characteristics":
         raise refused("SET SESSION CHARACTERISTICS is not supported")
     local = reader.accept_any("session", "local") == "local"
