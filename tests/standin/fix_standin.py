@@ -30,6 +30,7 @@ class Clients:
     server: Server
     writer: Any  # boto3's client: making one takes longer than most tests
     bucket: str
+    runners: dict[str, Runner] = field(default_factory=dict)
     stack: ExitStack = field(default_factory=ExitStack)
 
     def connect(self, driver: str = "psycopg", **arguments: Any) -> Client:
@@ -54,6 +55,12 @@ class Clients:
         return f"s3://{self.bucket}/{key}"
 
     def runner(self, driver: str) -> Runner:
+        """One a driver and worker, which keeps its connection."""
+        if driver not in self.runners:
+            self.runners[driver] = self._runner(driver)
+        return self.runners[driver]
+
+    def _runner(self, driver: str) -> Runner:
         return Runner(
             lambda: self._client(driver), url=f"s3://{self.bucket}", authorization=AUTHORIZATION, put=self.put
         )
@@ -92,10 +99,18 @@ def _writer(s3: S3) -> Any:
     return s3.client()
 
 
+@pytest.fixture(scope="session")
+def _runners(standin: Server) -> Iterator[dict[str, Runner]]:
+    found: dict[str, Runner] = {}
+    yield found
+    for runner in found.values():
+        runner.close()
+
+
 @pytest.fixture
-def clients(standin: Server, _writer: Any, _bucket: str) -> Iterator[Clients]:
+def clients(standin: Server, _writer: Any, _bucket: str, _runners: dict[str, Runner]) -> Iterator[Clients]:
     """Clients of the shared stand-in; what the test leaves open is closed."""
-    found = Clients(standin, _writer, _bucket)
+    found = Clients(standin, _writer, _bucket, _runners)
     with found.stack:
         yield found
 

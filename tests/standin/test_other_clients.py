@@ -16,7 +16,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import ProgrammingError
-from sqlalchemy_redshift import commands, dialect
+from sqlalchemy_redshift import commands, dialect  # type: ignore[import-untyped]
 
 from standin.fix_standin import ROLE, Clients
 
@@ -26,7 +26,7 @@ ROW = {
     "share": Decimal("1.500"),
     "fixed": "abc",
     "day": date(2020, 2, 29),
-    "made": datetime(2020, 2, 29, 1, 2, 3, 456_789),
+    "made": datetime(2020, 2, 29, 1, 2, 3, 456_789, tzinfo=UTC).replace(tzinfo=None),
     "seen": datetime(2020, 2, 29, 1, 2, 3, tzinfo=UTC),
     "doc": json.dumps({"a": [1, "x"]}),
     "ok": False,
@@ -271,13 +271,16 @@ def test_rule_40_information_schema_knows_the_keys(engine: Engine, tables: sa.Me
 
 
 def test_rule_4_its_copy_command_loads_a_file(engine: Engine, tables: sa.MetaData, clients: Clients) -> None:
+    """With its values in the text: COPY takes no parameters."""
     orders = table(tables, "orders")
     url = clients.put("sqlalchemy/orders.csv", b'7,"a, b"\n8,\n')
     copy = commands.CopyCommand(
         [orders.c.user_id, orders.c.note], data_location=url, iam_role_arns=ROLE, format=commands.Format.csv
     )
-    with engine.begin() as connection:
+    with engine.begin() as connection, pytest.raises(ProgrammingError, match="syntax error at or near"):
         connection.execute(copy)
+    with engine.begin() as connection:
+        connection.exec_driver_sql(str(copy.compile(engine, compile_kwargs={"literal_binds": True})))
         found = connection.execute(sa.select(orders.c.user_id, orders.c.note).order_by(orders.c.user_id)).all()
     assert found == [(7, "a, b"), (8, "")]
 
@@ -290,11 +293,17 @@ def test_its_unload_is_not_in_the_stand_in_yet(engine: Engine, tables: sa.MetaDa
         connection.execute(unload)
 
 
-def test_rule_22_its_alter_of_a_column_s_size(engine: Engine, tables: sa.MetaData) -> None:
+def test_rule_22_an_autocommitting_engine_widens_a_column(
+    engine: Engine, tables: sa.MetaData, clients: Clients
+) -> None:
     name = f"{tables.schema}.orders"
     widen = sa.text(f"alter table {name} alter column note type varchar(300)")
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+    with engine.begin() as connection, pytest.raises(ProgrammingError, match="25001"):
         connection.execute(widen)
+    committing = sa.create_engine(engine.url, connect_args={"ssl": False}, isolation_level="AUTOCOMMIT")
+    with committing.connect() as connection:
+        connection.execute(widen)
+    committing.dispose()
     assert columns(engine, "orders", tables.schema)[2].type == "character varying(300)"
 
 

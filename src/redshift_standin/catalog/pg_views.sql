@@ -8,6 +8,10 @@ grant usage on schema redshift_standin_catalog to public;
 create function redshift_standin.made_oid(text) returns oid language sql immutable strict parallel safe
     as $$ select ((pg_catalog.hashtext($1)::bigint & 1073741823) + 3221225472)::oid $$;
 
+-- The backend's own superuser is the one that AWS keeps for itself.
+create function redshift_standin.pg_get_userbyid(oid) returns name language sql stable strict parallel safe
+    as $$ select case when $1 operator(pg_catalog.=) 10 then 'rdsdb'::name else pg_catalog.pg_get_userbyid($1) end $$;
+
 create view redshift_standin_catalog.pg_namespace as
     select space.oid, space.nspname, coalesce(owner.usesysid, data.datdba) as nspowner, space.nspacl
     from pg_catalog.pg_namespace space
@@ -120,16 +124,15 @@ create view redshift_standin_catalog.pg_tables as
     where not starts_with(schemaname::text, 'redshift_standin');
 
 create view redshift_standin_catalog.pg_views as
-    select space.nspname as schemaname, class.relname as viewname, pg_catalog.pg_get_userbyid(class.relowner) as viewowner,
+    select space.nspname as schemaname, class.relname as viewname, redshift_standin.pg_get_userbyid(class.relowner) as viewowner,
         coalesce(late.query, pg_catalog.pg_get_viewdef(class.oid)) as definition
     from redshift_standin_catalog.pg_class class
     join redshift_standin_catalog.pg_namespace space on space.oid = class.relnamespace
     left join redshift_standin_catalog.late_view late on late.oid = class.oid
     where class.relkind = 'v';
 
--- The backend's own superuser is the one that AWS keeps for itself.
 create view redshift_standin_catalog.pg_user as
-    select case usesysid when 10 then 'rdsdb' else usename end::name as usename, usesysid::int as usesysid, usecreatedb, usesuper, false as usecatupd,
+    select redshift_standin.pg_get_userbyid(usesysid) as usename, usesysid::int as usesysid, usecreatedb, usesuper, false as usecatupd,
         passwd, valuntil, useconfig
     from pg_catalog.pg_user;
 

@@ -53,14 +53,14 @@ current_user_id 0
 """
 _LEADER: Final = """
 pg_backend_pid 0, has_table_privilege 2-3, has_schema_privilege 2-3,
-has_database_privilege 2-3, pg_get_userbyid 1, pg_table_is_visible 1, pg_type_is_visible 1,
+has_database_privilege 2-3, pg_table_is_visible 1, pg_type_is_visible 1,
 pg_function_is_visible 1, obj_description 1-2, col_description 2, pg_get_indexdef 1-3,
 pg_encoding_to_char 1, pg_terminate_backend 1, pg_cancel_backend 1, array_to_string 2, array_upper 2,
 array_lower 2, now 0, age 1-2, timeofday 0, isfinite 1
 """
 _LEADER_OURS: Final = """
 current_schema 0, current_schemas 1, format_type 2, version 0, pg_last_copy_count 0, pg_last_copy_id 0, pg_last_query_id 0,
-format_encoding 1, pg_get_expr 2-3, pg_get_viewdef 1-2, pg_get_constraintdef 1-2
+format_encoding 1, pg_get_expr 2-3, pg_get_viewdef 1-2, pg_get_constraintdef 1-2, pg_get_userbyid 1
 """
 _AGGREGATES: Final = """
 count 1, sum 1, min 1, max 1, stddev=stddev_samp 1, stddev_samp 1, stddev_pop 1, variance=var_samp 1, var_samp 1, var_pop 1,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from redshift_standin.errors import not_yet, refused
+from redshift_standin.errors import not_yet, refused, unknown
 from redshift_standin.sql.lexer import Kind
 from redshift_standin.sql.reader import Reader
 from redshift_standin.sql.statements import Reset, Set, Show
@@ -29,7 +29,7 @@ def read_set(reader: Reader) -> Set:
             raise not_yet("SET SESSION AUTHORIZATION")
         return Set(name="session_authorization", values=("default",))
     if reader.is_word("session") and reader.peek().value == "characteristics":
-        raise refused("SET SESSION CHARACTERISTICS is not supported")
+        raise unknown("SET SESSION CHARACTERISTICS")
     local = reader.accept_any("session", "local") == "local"
     if reader.is_word("transaction", "constraints", "role", "names") and not _assigns(reader.peek().text):
         raise refused(f"SET {reader.token.value.upper()} is not supported")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
@@ -11,6 +12,10 @@ from typing import Any
 from redshift_standin.verify.case import Case, Expected, LoadError, Refused, Rows, Succeeds, Unknown
 from redshift_standin.verify.clients import Client, Failure
 
+# Settings, temporary tables, cursors, other users, and what is counted by session.
+_OF_THE_SESSION = re.compile(
+    r"\b(?:set|reset|temp|temporary|declare|user|pg_last_\w+|pg_backend_pid)\b|#", re.IGNORECASE
+)
 _UNKNOWN_MARK = "stand-in: what Redshift does"
 
 
@@ -36,6 +41,7 @@ class Runner:
         self._url = url
         self._authorization = authorization
         self._put = put
+        self._kept: Client | None = None
 
     def run(self, cases: Iterable[Case]) -> Iterator[Verdict]:
         """A verdict a case."""
@@ -56,7 +62,10 @@ class Runner:
                 statement = statement.replace(word, meaning)
             return statement
 
-        client = self._connect()
+        alone = _OF_THE_SESSION.search(" ".join([*case.setup, *case.statements])) is not None
+        client = self._connect() if alone else self._kept or self._connect()
+        if client is self._kept:
+            self._kept = None
         try:
             client.run(f"create schema {schema}")
             client.run(f"set search_path to {schema}, public")
@@ -64,11 +73,26 @@ class Runner:
                 client.run(filled(statement))
             return self._verdict(case, client, [filled(each) for each in case.statements], filled)
         finally:
-            with suppress(Failure):
-                client.run("rollback")
-            with suppress(Failure):
-                client.run(f"drop schema {schema} cascade")
+            self._leave(client, schema, alone=alone)
+
+    def close(self) -> None:
+        """End the connection that is kept."""
+        if self._kept is not None:
+            self._kept.close()
+            self._kept = None
+
+    def _leave(self, client: Client, schema: str, *, alone: bool) -> None:
+        """Drop what the case made; its session serves others if nothing of the case can be left in it."""
+        with suppress(Failure):
+            client.run("rollback")
+        try:
+            client.run(f"drop schema {schema} cascade")
+        except Failure:
+            alone = True
+        if alone or self._kept is not None:
             client.close()
+        else:
+            self._kept = client
 
     def _verdict(self, case: Case, client: Client, statements: list[str], filled: Callable[[str], str]) -> Verdict:
         rows: list[tuple[Any, ...]] = []

@@ -42,9 +42,9 @@ def main(python: str, program: str) -> int:
                 "STANDIN_PASSWORD": server.password,
                 "STANDIN_DATABASE": server.options.database,
                 "STANDIN_BUCKET": _BUCKET,
+                # Of this repository it gets the steps, and no package that is installed here.
+                "PYTHONPATH": str(Path(__file__).parents[2]),
             }
-            # Its imports are its own: nothing of this repository's environment takes part.
-            environment.pop("PYTHONPATH", None)
             return subprocess.run(
                 [python, str(Path(__file__).parent / program)], env=environment, check=False
             ).returncode

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import traceback
 from collections.abc import Callable
@@ -37,13 +38,14 @@ class Steps:
         elif found is not _FAILED:
             self._surprise(name, f"read {found!r} instead of {wanted!r}")
 
-    def refused(self, name: str, text: str, step: Callable[[], Any]) -> None:
+    def refused(self, name: str, text: str | re.Pattern[str], step: Callable[[], Any]) -> None:
         """The step has to fail with this text in its error or in one that caused it."""
+        pattern = re.compile(re.escape(text)) if isinstance(text, str) else text
         try:
             step()
-        except Exception as error:
-            if text in _text(error):
-                print(f"refused: {name}: {text}", flush=True)
+        except Exception as error:  # noqa: BLE001 - clients have errors of their own
+            if found := pattern.search(_text(error)):
+                print(f"refused: {name}: {found[0]}", flush=True)
             else:
                 self._surprise(name, f"refused otherwise: {_text(error)}")
         else:
@@ -55,7 +57,7 @@ class Steps:
     def _done(self, name: str, step: Callable[[], Any]) -> Any:
         try:
             return step()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - clients have errors of their own
             self._surprise(name, f"failed: {_text(error)}")
             traceback.print_exc()
             return _FAILED

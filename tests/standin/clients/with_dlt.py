@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import tempfile
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
-from steps import BUCKET, DATABASE, HOST, PASSWORD, PORT, USER, Steps
+from standin.clients.steps import BUCKET, DATABASE, HOST, PASSWORD, PORT, USER, Steps
 
 _WORK = tempfile.mkdtemp()
 # Before it is imported: nothing is sent anywhere, nothing is kept in the home directory.
@@ -22,7 +24,7 @@ os.environ |= {
 dlt = importlib.import_module("dlt")
 psycopg2 = importlib.import_module("psycopg2")
 
-_ROW = {
+_ROW: dict[str, Any] = {
     "id": 1,
     "share": 1.5,
     "ok": True,
@@ -109,13 +111,14 @@ def main() -> None:
 
 def staged(steps: Steps) -> None:
     """Through S3: its COPY is of JSON or Parquet, never of CSV."""
-    for form, refusal in (("jsonl", "COPY with JSON: not in"), ("parquet", "COPY with PARQUET: not in")):
+    # Its own tables always go as JSON; which file is refused first is a matter of chance.
+    for form in ("jsonl", "parquet"):
         staging = dlt.destinations.filesystem(bucket_url=f"s3://{BUCKET}/dlt", credentials={
             "aws_access_key_id": "any", "aws_secret_access_key": "any", "region_name": "us-east-1",
             "endpoint_url": os.environ["AWS_ENDPOINT_URL"]})  # fmt: skip
-        made = pipeline(f"staged_{form}", staging=staging)
-        steps.refused(f"a pipeline staged as {form}", refusal, lambda made=made, form=form: made.run(
-            resource([{"id": 1, "name": "x"}]), loader_file_format=form).raise_on_failed_jobs())  # fmt: skip
+        run = partial(pipeline(f"staged_{form}", staging=staging).run, loader_file_format=form)
+        refusal = re.compile(r"COPY with (JSON|PARQUET): not in the stand-in yet")
+        steps.refused(f"a pipeline staged as {form}", refusal, partial(run, resource([{"id": 1, "name": "x"}])))
 
 
 if __name__ == "__main__":

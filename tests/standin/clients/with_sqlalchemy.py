@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from steps import DATABASE, HOST, PASSWORD, PORT, USER, Steps
+from standin.clients.steps import DATABASE, HOST, PASSWORD, PORT, USER, Steps
 
 sqlalchemy = importlib.import_module("sqlalchemy")
 dialect = importlib.import_module("sqlalchemy_redshift.dialect")

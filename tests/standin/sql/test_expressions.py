@@ -343,7 +343,8 @@ def test_every_function_of_our_own_says_how_volatile_it_is(backend: "psycopg.Con
         "select proname from pg_proc where pronamespace = 'redshift_standin'::regnamespace and provolatile = 'v' "
         "and prokind = 'f' and prorettype <> 'trigger'::regtype"
     ).fetchall()
-    assert [name for (name,) in rows] == []
+    # It makes views for a moment, which no other kind of function may.
+    assert [name for (name,) in rows] == ["pg_get_late_binding_view_cols"]
 
 
 LABELS = [
