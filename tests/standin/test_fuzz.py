@@ -1,19 +1,18 @@
-"""Inputs that nobody means: random statements against the grammar and the whole server.
+"""Inputs that nobody means, through the whole server; the grammar's own fuzz is sql/test_grammar.py, the wire's wire/test_fuzz.py.
 
-20,000 inputs in the suite; `--hypothesis-profile=nightly` draws more. No statement of unknown syntax may reach Postgres: the
-grammar writes every statement anew, and the backend's log is searched for words that only a passed-on text could hold.
+No statement of unknown syntax may reach Postgres: the grammar writes every statement anew, and the backend's log is searched
+for a word that only a passed-on text could hold outside quotes. `--hypothesis-profile=nightly` sends more.
 """
 
 from __future__ import annotations
 
 import contextlib
+import re
 
 import psycopg
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from redshift_standin.errors import RedshiftError
-from redshift_standin.sql.grammar import parse
 from standin.fix_standin import Clients
 
 NIGHTLY = settings().max_examples > 100
@@ -70,34 +69,8 @@ def _with_canary(draw: st.DrawFn) -> str:
     return " ".join([*words[:at], CANARY, *words[at:]])
 
 
-def _refused_or_parsed(text: str) -> None:
-    """The grammar's only ways out."""
-    with contextlib.suppress(RedshiftError):
-        parse(text)
-
-
-@settings(max_examples=9_000 if not NIGHTLY else 200_000, suppress_health_check=[HealthCheck.too_slow])
-@given(_soup)
-def test_word_soups_are_refused_or_parsed(text: str) -> None:
-    _refused_or_parsed(text)
-
-
-@settings(max_examples=6_000 if not NIGHTLY else 200_000, suppress_health_check=[HealthCheck.too_slow])
-@given(_spoilt())
-def test_spoilt_statements_are_refused_or_parsed(text: str) -> None:
-    _refused_or_parsed(text)
-
-
-@settings(max_examples=2_500 if not NIGHTLY else 100_000)
-@given(st.text(max_size=40))
-def test_random_texts_are_refused_or_parsed(text: str) -> None:
-    _refused_or_parsed(text)
-
-
-def test_deep_nesting_is_refused_and_not_a_crash() -> None:
-    for opening in ("(", "case when ", "not ", "- ", "select * from (", "cast(", "["):
-        _refused_or_parsed("select " + opening * 5_000)
-        _refused_or_parsed(opening * 20_000)
+# What Postgres was sent, without the names and values that we quoted ourselves.
+_QUOTED = re.compile(r"\"(?:[^\"]|\"\")*\"|'(?:[^'\\]|''|\\.)*'")
 
 
 def test_no_text_of_unknown_syntax_reaches_postgres(clients: Clients) -> None:
@@ -108,8 +81,9 @@ def test_no_text_of_unknown_syntax_reaches_postgres(clients: Clients) -> None:
     with log.open("rb") as file:
         file.seek(offset)
         reached = [line for line in file.read().decode(errors="replace").splitlines() if CANARY in line]
-    # As a name, quoted by us, it may be looked up or used; nothing else of it may be there.
-    assert [line for line in reached if CANARY in line.replace(f'"{CANARY}"', "")] == []
+    # As a name or a value, quoted by us, it may be looked up or used; nothing else of it may be there.
+    assert [line for line in reached if CANARY in _QUOTED.sub("", line)] == []
+    assert reached  # some were statements of the grammar, with it as a name
     assert sent > 400
 
 

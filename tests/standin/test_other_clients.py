@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+import redshift_connector
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import ProgrammingError
@@ -332,3 +333,14 @@ def test_set_session_authorization_default_is_taken_and_another_user_is_not(clie
     connection.execute("set session authorization default")
     with pytest.raises(Exception, match="SET SESSION AUTHORIZATION: not in the stand-in yet"):
         connection.execute("set session authorization somebody")
+
+
+def test_rule_40_the_drivers_own_metadata_calls(clients: Clients) -> None:
+    """What redshift_connector asks for schemas and tables; a subquery without an alias is part of it."""
+    schema = clients.schema()
+    clients.psycopg().execute(f"create table {schema}.t (id int)")
+    with redshift_connector.connect(**clients.server.arguments) as connection, connection.cursor() as cursor:
+        tables = cursor.get_tables(schema_pattern=schema)
+        assert [tuple(row[1:4]) for row in tables] == [(schema, "t", "TABLE")]
+        assert (schema, "t") in [tuple(row[1:3]) for row in cursor.get_tables()]
+        assert schema in [row[0] for row in cursor.get_schemas(schema_pattern=schema)]

@@ -72,9 +72,13 @@ create view redshift_standin.svv_columns as
         case when type like 'character%' then pg_catalog.substring(type, '\((\d+)\)')::int end as character_maximum_length,
         case when type like 'numeric%' then pg_catalog.substring(type, '\((\d+),')::int
             when type = 'smallint' then 16 when type = 'integer' then 32 when type = 'bigint' then 64 end as numeric_precision,
+        case when type like 'numeric%' then 10 when type in ('smallint', 'integer', 'bigint') then 2 end as numeric_precision_radix,
         case when type like 'numeric%' then pg_catalog.substring(type, ',(\d+)\)')::int
             when type in ('smallint', 'integer', 'bigint') then 0 end as numeric_scale,
-        null::text as remarks
+        null::int as datetime_precision, null::text as interval_type, null::text as interval_precision,
+        null::text as character_set_catalog, null::text as character_set_schema, null::text as character_set_name,
+        null::text as collation_catalog, null::text as collation_schema, null::text as collation_name,
+        null::text as domain_name, null::text as remarks
     from redshift_standin.user_column;
 
 create view redshift_standin.svv_all_columns as

@@ -99,7 +99,8 @@ def _token(text: str, at: int) -> Token:
     for kind, pattern in ((Kind.NUMBER, _NUMBER), (Kind.WORD, _WORD), (Kind.PARAMETER, _PARAMETER)):
         if match := pattern.match(text, at):
             value = match[1] if kind is Kind.PARAMETER else match[0].lower() if kind is Kind.WORD else match[0]
-            if kind is Kind.NUMBER and (after := _WORD.match(text, match.end())):
+            if kind is Kind.NUMBER and (after := _WORD.match(text, match.end())) and after[0].lower() not in RESERVED:
+                # AWS's own driver sends "THEN 4WHEN", so a keyword may follow; what a name there means is not established.
                 raise syntax_error(match[0] + after[0], at + 1)
             return Token(kind, value, match[0], at, match.end())
     if match := _OPERATOR.match(text, at):

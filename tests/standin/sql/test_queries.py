@@ -26,6 +26,7 @@ def query(text: str) -> Query:
 
 ROWS: list[tuple[str, Any]] = [
     ("select id, name from t order by id", [(1, "one"), (2, "two")]),
+    ("select n + 1 from (select id as n from t) where n = 2", [(3,)]),
     ("select * from t where 1 and id = 1 and name = 'one  '", None),
     ("select t.*, s.* from t join s on t.id = s.id", None),
     ("select public.t.id from public.t where public.t.id = 1", [(1,)]),
@@ -155,7 +156,6 @@ SYNTAX = [
     "select * from t on true",
     "select * from t group by",
     "select * from t order by",
-    "select * from (select 1)",
     "select * from t as",
     "select * from t tag",
     "select * from only t",
