@@ -5,7 +5,6 @@ Source: AWS Database Developer Guide, "ALTER TABLE" (r_ALTER_TABLE).
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final
 
 from redshift_standin.errors import RedshiftError, refused
@@ -13,7 +12,14 @@ from redshift_standin.names import backend_name, literal, quote
 from redshift_standin.session import late_views
 from redshift_standin.session.columns import Column, checks, columns_of, definition, record_columns
 from redshift_standin.session.context import Context, Outcome, Relation
-from redshift_standin.session.tables import keep_in_utc, record_constraint, record_design
+from redshift_standin.session.design import (
+    design_of,
+    keep_times_in_utc,
+    merged,
+    record_constraint,
+    record_design,
+    rename_in_design,
+)
 from redshift_standin.sql.column_grammar import check_encoding
 from redshift_standin.sql.ddl import (
     AddColumn,
@@ -24,7 +30,6 @@ from redshift_standin.sql.ddl import (
     AlterType,
     ChangeOwner,
     ColumnDef,
-    Design,
     DropColumn,
     DropConstraint,
     RenameColumn,
@@ -55,7 +60,7 @@ def _act(context: Context, table: Relation, statement: AlterTable) -> None:
         case RenameColumn() as action:
             late_views.unbind(context, [table])
             context.backend.run(f"alter table {table.quoted} rename column {quote(action.name)} to {quote(action.to)}")
-            _rename_in_design(context, table, action)
+            rename_in_design(context, table, action)
         case RenameTable() as action:
             late_views.unbind(context, [table])
             context.backend.run(f"alter table {table.quoted} rename to {quote(action.to)}")
@@ -68,7 +73,7 @@ def _act(context: Context, table: Relation, statement: AlterTable) -> None:
         case AlterDesign() as action:
             columns = [ColumnDef(name=each.name, type=each.type) for each in columns_of(context, table)]
             check_design(action.design, columns)
-            record_design(context, table.oid, _merged(design_of(context, table), action.design))
+            record_design(context, table.oid, merged(design_of(context, table), action.design))
         case ChangeOwner() as action:
             context.backend.run(f"alter table {table.quoted} owner to {quote(action.to)}")
         case AddConstraint() as action:
@@ -77,26 +82,6 @@ def _act(context: Context, table: Relation, statement: AlterTable) -> None:
             record_constraint(context, table, action.constraint, action.name)
         case DropConstraint() as action:
             _drop_constraint(context, table, action)
-
-
-def design_of(context: Context, table: Relation) -> Design:
-    """What is noted of a table's physical design."""
-    rows = context.backend.fetch(
-        "select diststyle, coalesce(distkey, ''), sort, array_to_string(sortkey, E'\\x01') from redshift_standin.table_info where oid = $1",
-        str(table.oid),
-    )
-    style, key, sort, sortkey = (value or "" for value in rows[0]) if rows else ("auto", "", "auto", "")
-    return Design(
-        diststyle=style, distkey=key, sort=sort, sortkey=tuple(each for each in sortkey.split("\x01") if each)
-    )
-
-
-def _merged(was: Design, given: Design) -> Design:
-    if given.distkey or given.diststyle:
-        was = replace(was, distkey=given.distkey, diststyle=given.diststyle or "key")
-    if given.sort or given.sortkey:
-        was = replace(was, sort=given.sort or "compound", sortkey=given.sortkey)
-    return replace(was, encode_auto=given.encode_auto or was.encode_auto)
 
 
 def _column(context: Context, table: Relation, name: str) -> Column:
@@ -113,8 +98,7 @@ def _add_column(context: Context, table: Relation, action: AddColumn) -> None:
     late_views.unbind(context, [table])
     context.backend.run(f"alter table {table.quoted} add column {definition(column)}")
     record_columns(context, table.oid, [(column.name, column.type, column.encode)])
-    zoned = [each.name for each in columns_of(context, table) if each.type.name == "time with time zone"]
-    keep_in_utc(context, table, zoned)
+    keep_times_in_utc(context, table)
 
 
 def _drop_column(context: Context, table: Relation, action: DropColumn) -> None:
@@ -130,22 +114,7 @@ def _drop_column(context: Context, table: Relation, action: DropColumn) -> None:
     context.backend.run(
         f"alter table {table.quoted} drop column {quote(action.name)}{' cascade' if action.cascade else ''}"
     )
-    remaining = [each.name for each in columns_of(context, table) if each.type.name == "time with time zone"]
-    context.run_as_superuser(f"drop trigger if exists rs_timetz on {table.quoted}")
-    keep_in_utc(context, table, remaining)
-
-
-def _rename_in_design(context: Context, table: Relation, action: RenameColumn) -> None:
-    was, to = literal(backend_name(action.name)), literal(backend_name(action.to))
-    context.run_as_superuser(
-        f"update redshift_standin.table_info set distkey = case distkey when {was} then {to} else distkey end,"
-        f" sortkey = array_replace(sortkey, {was}, {to}) where oid = {table.oid}"
-    )
-    context.run_as_superuser(
-        f"update redshift_standin.constraint_info set columns = array_replace(columns, {was}, {to}) where oid = {table.oid}"
-    )
-    zoned = [each.name for each in columns_of(context, table) if each.type.name == "time with time zone"]
-    keep_in_utc(context, table, zoned)
+    keep_times_in_utc(context, table)
 
 
 def _widen(context: Context, table: Relation, action: AlterType) -> None:

@@ -7,10 +7,18 @@ from dataclasses import replace
 
 from redshift_standin.catalog.install import HIDDEN
 from redshift_standin.errors import RedshiftError, refused
-from redshift_standin.names import TableName, backend_name, literal, quote
+from redshift_standin.names import TableName, quote
 from redshift_standin.session import late_views
 from redshift_standin.session.columns import columns_of, definition, record_columns, result_type
 from redshift_standin.session.context import Context, Outcome, Relation, Told, missing
+from redshift_standin.session.design import (
+    complete,
+    design_of,
+    keep_times_in_utc,
+    keys_of,
+    record_constraint,
+    record_design,
+)
 from redshift_standin.session.dml import relations
 from redshift_standin.sql.ddl import (
     ColumnDef,
@@ -82,16 +90,7 @@ def _like(context: Context, name: TableName, with_defaults: bool, design: Design
         )
         for each in columns_of(context, parent)
     ]
-    rows = context.backend.fetch(
-        "select diststyle, coalesce(distkey, ''), sort, array_to_string(sortkey, E'\\x01') from redshift_standin.table_info where oid = $1",
-        str(parent.oid),
-    )
-    if rows and design == Design():
-        style, key, sort, sortkey = (value or "" for value in rows[0])
-        design = Design(
-            diststyle=style, distkey=key, sort=sort, sortkey=tuple(each for each in sortkey.split("\x01") if each)
-        )
-    return columns, design
+    return columns, design_of(context, parent) if design == Design() else design
 
 
 def _make(
@@ -110,7 +109,7 @@ def _make(
     if not temporary and late_views.kept(context, TableName(schema, name.name)):
         raise RedshiftError("42P07", f'relation "{name.name}" already exists')
     check_design(design, columns)
-    keys = [key for each in columns for key in _keys_of(each)]
+    keys = [key for each in columns for key in keys_of(each)]
     # A primary key's columns are NOT NULL, though nothing keeps them unique.
     primary = {column for each in (*keys, *constraints) if each.kind == "primary key" for column in each.columns}
     columns = [replace(each, not_null=each.not_null or each.name in primary) for each in columns]
@@ -121,10 +120,11 @@ def _make(
         made = context.relation(TableName(None if temporary else schema, name.name))
         context.transaction.made(made.oid)
         record_columns(context, made.oid, [(each.name, each.type, each.encode) for each in columns])
-        record_design(context, made.oid, _complete(design, columns))
+        record_design(context, made.oid, complete(design, columns))
         for constraint in (*keys, *constraints):
             record_constraint(context, made, constraint)
-        keep_in_utc(context, made, [each.name for each in columns if each.type.name == "time with time zone"])
+        if any(each.type.name == "time with time zone" for each in columns):
+            keep_times_in_utc(context, made)
     return made
 
 
@@ -133,90 +133,6 @@ def _refuse_too_many(context: Context, most: int) -> None:
     if int(rows[0][0] or 0) >= most:
         raise RedshiftError(
             "54000", f"Cannot create table because the number of tables would exceed the quota of {most}"
-        )
-
-
-def _keys_of(column: ColumnDef) -> list[TableConstraint]:
-    """The keys that were written beside a column."""
-    found = []
-    if column.primary_key:
-        found.append(TableConstraint(kind="primary key", columns=(column.name,)))
-    if column.unique:
-        found.append(TableConstraint(kind="unique", columns=(column.name,)))
-    if column.references is not None:
-        found.append(
-            TableConstraint(
-                kind="foreign key",
-                columns=(column.name,),
-                references=column.references,
-                referenced_columns=column.referenced_columns,
-            )
-        )
-    return found
-
-
-def _complete(design: Design, columns: Sequence[ColumnDef]) -> Design:
-    """With the keys that were written beside a column."""
-    distkey = design.distkey or next((each.name for each in columns if each.distkey), "")
-    sortkey = design.sortkey or tuple(each.name for each in columns if each.sortkey)
-    return replace(
-        design,
-        distkey=distkey,
-        diststyle=design.diststyle or ("key" if distkey else "auto"),
-        sortkey=sortkey,
-        sort=design.sort or ("compound" if sortkey else "auto"),
-    )
-
-
-def record_design(context: Context, table: int, design: Design) -> None:
-    """Note the physical design; it changes nothing in the backend."""
-    keys = ", ".join(literal(each) for each in design.sortkey)
-    context.run_as_superuser(
-        "insert into redshift_standin.table_info values"
-        f" ({table}, {literal(design.diststyle)}, nullif({literal(design.distkey)}, ''), {literal(design.sort)}, array[{keys}]::text[],"
-        f" {design.encode_auto}, {design.backup}) on conflict (oid) do update set diststyle = excluded.diststyle,"
-        " distkey = excluded.distkey, sort = excluded.sort, sortkey = excluded.sortkey, encode_auto = excluded.encode_auto"
-    )
-
-
-def record_constraint(context: Context, table: Relation, constraint: TableConstraint, name: str = "") -> None:
-    """Note a key that nobody enforces. Raises 42P01 for a foreign key to nowhere, 42710 for a name that is taken."""
-    other = constraint.references
-    if other is not None:
-        context.relation(other)
-    name = name or constraint.name or _constraint_name(table.name, constraint)
-    rows = context.backend.fetch(
-        "select 1 from redshift_standin.constraint_info where oid = $1 and name = $2", str(table.oid), name
-    )
-    if rows:
-        raise RedshiftError("42710", f'constraint "{name}" for relation "{table.name}" already exists')
-    columns, referenced = (
-        ", ".join(literal(backend_name(each)) for each in names)
-        for names in (constraint.columns, constraint.referenced_columns)
-    )
-    schema, relation = (other.schema or "", other.name) if other else ("", "")
-    context.run_as_superuser(
-        f"insert into redshift_standin.constraint_info values ({table.oid}, {literal(name)}, {literal(constraint.kind)},"
-        f" array[{columns}]::text[], nullif({literal(schema)}, ''), nullif({literal(relation)}, ''),"
-        f" array[{referenced}]::text[])"
-    )
-
-
-def _constraint_name(table: str, constraint: TableConstraint) -> str:
-    """As Postgres would name it."""
-    if constraint.kind == "primary key":
-        return f"{table}_pkey"
-    return f"{table}_{'_'.join(constraint.columns)}_{'key' if constraint.kind == 'unique' else 'fkey'}"
-
-
-def keep_in_utc(context: Context, table: Relation, columns: Sequence[str]) -> None:
-    """TIMETZ columns are stored in UTC."""
-    if columns:
-        names = ", ".join(literal(each) for each in columns)
-        context.run_as_superuser(f"drop trigger if exists rs_timetz on {table.quoted}")
-        context.run_as_superuser(
-            f"create trigger rs_timetz before insert or update on {table.quoted} for each row"
-            f" execute function redshift_standin.timetz_in_utc({names})"
         )
 
 

@@ -127,10 +127,6 @@ class TransactionState:
             self._isolation = self._world.tracker.begin(self._backend.pid, lambda: self._backend.run("select 1"))
         return self._isolation
 
-    @property
-    def has_snapshot(self) -> bool:
-        return self._isolation is not None
-
     def made(self, table: int) -> None:
         """A table was made in this transaction."""
         if self._isolation is not None:
