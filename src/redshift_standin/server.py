@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import secrets
 import ssl
-import threading
 import time
 from collections.abc import Collection, Mapping
 from contextlib import ExitStack
@@ -157,19 +156,13 @@ class Server:
             tls=self.options.tls,
             connections_max=self.options.quotas.get("connections", 300),
         )
-        world.restart = self._restart
+        world.restart = self._listener.refuse
         self._listener.start()
         self._stack.callback(self._listener.stop)
 
     def close(self) -> None:
         """End all sessions and what was started. May be called again."""
         self._stack.close()
-
-    def _restart(self, seconds: float) -> None:
-        """A maintenance restart; in a thread of its own, since the session that asked for it ends with it."""
-        if self._listener is not None:
-            threading.Thread(target=self._listener.refuse, args=(seconds,), daemon=True).start()
-            threading.Event().wait(_GONE_SECONDS_MAX / 100)
 
     def _backend(self) -> str:
         """The DSN of a superuser in some database of the backend."""

@@ -159,8 +159,8 @@ def test_the_connection_limit_is_reached(clients: Clients, table: str) -> None:
 
 def test_a_maintenance_restart_cuts_everybody_and_ends(clients: Clients, standin_factory: Callable[..., Any]) -> None:
     server = standin_factory()
-    idle = psycopg.connect(server.dsn, autocommit=True)
-    busy = psycopg.connect(server.dsn, autocommit=True)
+    idle = clients.stack.enter_context(psycopg.connect(server.dsn, autocommit=True))
+    busy = clients.stack.enter_context(psycopg.connect(server.dsn, autocommit=True))
     busy.execute("create table t (id int)")
     busy.execute("begin")
     busy.execute("insert into t values (1)")
@@ -168,12 +168,12 @@ def test_a_maintenance_restart_cuts_everybody_and_ends(clients: Clients, standin
     with pytest.raises(psycopg.OperationalError):
         idle.execute("select 1")
     with pytest.raises(psycopg.OperationalError):
-        busy.execute("commit")
+        busy.execute("select 1")
     refusals = 0
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while True:
         try:
-            again = psycopg.connect(server.dsn, autocommit=True)
+            again = clients.stack.enter_context(psycopg.connect(server.dsn, autocommit=True))
             break
         except psycopg.OperationalError:
             refusals += 1
@@ -181,8 +181,6 @@ def test_a_maintenance_restart_cuts_everybody_and_ends(clients: Clients, standin
             time.sleep(0.05)
     assert refusals > 0
     assert again.execute("select count(*) from t").fetchone() == (0,)
-    for connection in (again, idle, busy):
-        connection.close()
 
 
 def test_only_a_superuser_orders_faults(clients: Clients) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from redshift_standin.errors import RedshiftError
+from redshift_standin.errors import RedshiftError, SessionEnds
 from redshift_standin.session import alter, dml, loading, others, tables
 from redshift_standin.session.context import Context, Outcome
 from redshift_standin.session.dml import Bound
@@ -91,5 +91,5 @@ def _inject(context: Context, statement: Statement) -> None:
     for order in context.world.faults.due("statement", type(statement).__name__):
         if order.kind == "restart":
             context.world.restart(order.seconds)
-        else:
-            raise RedshiftError("57014", "Query (0) cancelled on user's request")
+            raise SessionEnds
+        raise RedshiftError("57014", "Query (0) cancelled on user's request")
