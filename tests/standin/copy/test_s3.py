@@ -138,7 +138,7 @@ def test_rule_04_a_missing_manifest_is_an_error_and_its_prefix_is_not_tried(put,
     [
         (b"", "not a JSON document"),
         (b"s3://b/k\n", "not a JSON document"),
-        (gzip.compress(manifest()), "not a JSON document"),
+        (gzip.compress(manifest(), mtime=0), "not a JSON document"),
         (b"\xef\xbb\xbf" + manifest(), "not a JSON document"),
         (b'{"entries":[NaN]}', "not a JSON document"),
         (b'{"entries":[{"url":"s3://b/k"},]}', "not a JSON document"),
@@ -233,8 +233,8 @@ NUMBERS = b"".join(b"%d\n" % n for n in range(50_000))
 @pytest.mark.parametrize(
     ("compression", "content"),
     [
-        ("gzip", gzip.compress(NUMBERS)),
-        ("gzip", gzip.compress(NUMBERS[:1000]) + gzip.compress(NUMBERS[1000:])),
+        ("gzip", gzip.compress(NUMBERS, mtime=0)),
+        ("gzip", gzip.compress(NUMBERS[:1000], mtime=0) + gzip.compress(NUMBERS[1000:], mtime=0)),
         ("zstd", zstd(NUMBERS)),
         ("zstd", zstd(NUMBERS[:1000], NUMBERS[1000:])),
         ("", NUMBERS),
