@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -30,6 +31,16 @@ def serve(*arguments: str, pg_bin: Path | None = None, **environment: str) -> su
     )
 
 
+def descendants(pid: int) -> list[int]:
+    """All processes below one."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            if int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1]) == pid:
+                found += [int(entry.name), *descendants(int(entry.name))]
+    return found
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
 def test_serve_says_how_to_connect_and_ends_cleanly(number: int, code: int, pg_bin: Path | None) -> None:
     began = time.monotonic()
@@ -42,7 +53,7 @@ def test_serve_says_how_to_connect_and_ends_cleanly(number: int, code: int, pg_b
         row = connection.execute("select version()").fetchone()
         assert row is not None
         assert "Redshift" in row[0]
-        children = subprocess.run(["pgrep", "-P", str(process.pid)], capture_output=True, text=True).stdout.split()
+        children = descendants(process.pid)
         process.send_signal(number)
         assert process.wait(_PATIENCE_SECONDS) == code
     assert [pid for pid in children if Path(f"/proc/{pid}").exists()] == []
@@ -50,6 +61,22 @@ def test_serve_says_how_to_connect_and_ends_cleanly(number: int, code: int, pg_b
     assert process.stderr is not None
     assert process.stderr.read() == ""
     process.stderr.close()
+
+
+def test_killed_it_leaves_no_postgres_behind(pg_bin: Path | None) -> None:
+    process = serve("--json", pg_bin=pg_bin)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    with process.stdout, process.stderr:
+        json.loads(process.stdout.readline())
+        children = descendants(process.pid)
+        assert len(children) > 2
+        process.kill()
+        process.wait(_PATIENCE_SECONDS)
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while any(Path(f"/proc/{pid}").exists() for pid in children):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def test_a_password_that_was_given_is_not_printed(pg_bin: Path | None) -> None:

@@ -97,9 +97,11 @@ SEEDS = [
 # Many texts an example: drawing every token by hypothesis would cost more than parsing it.
 SEED_NUMBERS = st.integers(0, 2**32)
 TEXTS_AN_EXAMPLE = 50
+# 200 in the suite; --hypothesis-profile=nightly asks for more.
+EXAMPLES = max(200, settings().max_examples)
 
 
-@settings(max_examples=200)
+@settings(max_examples=EXAMPLES)
 @given(SEED_NUMBERS)
 def test_a_soup_of_tokens_is_refused_or_parsed_and_never_breaks(seed: int) -> None:
     choice = random.Random(seed)
@@ -107,7 +109,7 @@ def test_a_soup_of_tokens_is_refused_or_parsed_and_never_breaks(seed: int) -> No
         _parsed_or_refused(" ".join(choice.choices(TOKENS, k=choice.randint(0, 14))))
 
 
-@settings(max_examples=200)
+@settings(max_examples=EXAMPLES)
 @given(SEED_NUMBERS)
 def test_a_statement_with_tokens_lost_doubled_or_changed_never_breaks(seed: int) -> None:
     choice = random.Random(seed)
