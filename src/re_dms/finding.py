@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Literal
+from pathlib import Path
+from typing import Final, Literal
 
 from re_dms.errors import ReDmsError
 
 State = Literal["ok", "warning", "error"]
+
+ROOM_BYTES_MIN: Final = 1024 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,3 +51,14 @@ def asked(place: str, name: str, question: Callable[[], Iterator[Finding]]) -> I
         yield from question()
     except ReDmsError as failed:
         yield error(place, name, failed.message, failed.remedy, exit_code=failed.exit_code)
+
+
+def room(place: str, directory: Path) -> Finding:
+    """Whether the file system of `directory` (it need not exist yet) has room."""
+    while not directory.exists():
+        directory = directory.parent
+    free = shutil.disk_usage(directory).free
+    said = f"{free / 1e9:,.1f} GB free where the {place} is"
+    if free < ROOM_BYTES_MIN:
+        return warning(place, f"{place}_room", said, f"make room on the file system of {directory}")
+    return ok(place, f"{place}_room", said)

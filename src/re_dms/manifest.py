@@ -42,7 +42,7 @@ class DataFile(_Object):
     """A compressed CSV file in the journal's dialect: no header, every string quoted, the NULL token bare.
 
     `columns` name the fields in order: `op`, then where the file has them `n` (count), `mask`, `f<attnum>` (the key
-    before a move), then `c<attnum>`. `row_bytes_max` bounds the longest line, uncompressed.
+    before a move), then `c<attnum>`. `null` is the file's NULL token. `row_bytes_max` bounds the longest line, uncompressed.
     """
 
     key: str
@@ -50,6 +50,7 @@ class DataFile(_Object):
     sha256: str
     rows: int
     row_bytes_max: int
+    null: str
     columns: tuple[str, ...]
     compression: Literal["zstd", "gzip"] = "zstd"
     odd: dict[str, int] = Field(default_factory=dict)
@@ -57,7 +58,9 @@ class DataFile(_Object):
 
 
 class Changes(_Object):
-    """Folded changes of one segment (or part) of a table. Ops in the file:
+    """Folded changes of one segment (or part) of a table, in files with the same columns (one, unless it was split).
+
+    Ops in the files, each key once in all of them:
 
     `U` full row: delete the key, insert the row     `D` delete the key (only key columns are filled)
     `P` partial row: columns listed in `mask` (attnums joined by commas) keep the value of the target row whose key is
@@ -66,7 +69,7 @@ class Changes(_Object):
 
     step: Literal["changes"] = "changes"
     relation: int
-    file: DataFile
+    files: tuple[DataFile, ...]
     ops: dict[str, int]
 
 
@@ -194,7 +197,7 @@ class Manifest(_Object):
     """Batch `number`: whole transactions in commit order, covering (start, end]. `kind` "copy" covers nothing: start = end.
 
     `last_commit` is the tail's last COMMIT, carried over by batches without transactions. `commit_times_us` holds up to
-    21 quantiles of the commit times, for lag figures. `null` is the NULL token of all data files of the batch.
+    21 quantiles of the commit times, for lag figures.
     """
 
     format: int = FORMAT
@@ -209,7 +212,6 @@ class Manifest(_Object):
     transactions: int
     changes: int
     commit_times_us: tuple[int, ...] = ()
-    null: str
     registry: RegistryRef
     tables: tuple[TableChanges, ...]
     dropped_tables: tuple[int, ...] = ()

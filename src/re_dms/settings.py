@@ -27,7 +27,7 @@ class JournalSettings:
     """`url`: file:///dir or s3://bucket/prefix. `compression`: zstd or gzip.
 
     For S3: `region` (None: the AWS chain's), `encryption` none, sse-s3 or sse-kms, with `kms_key_id` (None: AWS's own
-    key for S3).
+    key for S3). `slices`: large data files are split into a multiple of this many parts of 1 to 64 MB each.
     """
 
     url: str
@@ -35,13 +35,31 @@ class JournalSettings:
     region: str | None = None
     encryption: str = "none"
     kms_key_id: str | None = None
+    slices: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WarehouseSettings:
-    """`url`: duckdb:///abs/file.duckdb."""
+    """`url`: duckdb:///abs/file.duckdb or redshift://user@host:port/database. All else is for Redshift.
+
+    `password` never reaches a log (repr hides it); with `cluster` or `workgroup` AWS gives credentials instead.
+    `iam_role` (ARNs joined by commas, or "default") reads the journal for COPY. `policies` and `design` are lines
+    that `re_dms.warehouse.redshift` reads: what happens to values that do not fit, and how targets are laid out.
+    """
 
     url: str
+    password: str | None = field(default=None, repr=False)
+    cluster: str | None = None
+    workgroup: str | None = None
+    region: str | None = None
+    iam_role: str = "default"
+    ca_file: str | None = None
+    insecure_tls: bool = False
+    copy_sessions: int = 4
+    group_batches: int = 20
+    maintain: bool = False
+    policies: tuple[str, ...] = ()
+    design: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +111,8 @@ class Settings:
         source, warehouse = values.pop("source"), values.pop("warehouse")
         if source is not None:
             source["tables"], source["exclude"] = tuple(source["tables"]), tuple(source["exclude"])
+        if warehouse is not None:
+            warehouse["policies"], warehouse["design"] = tuple(warehouse["policies"]), tuple(warehouse["design"])
         return cls(
             source=None if source is None else SourceSettings(**source),
             warehouse=None if warehouse is None else WarehouseSettings(**warehouse),

@@ -66,7 +66,7 @@ class Pipeline:
         step = (
             Copy(relation=0, position=end, files=(file,))
             if step_of["op"] == "I"
-            else Changes(relation=0, file=file, ops={step_of["op"]: len(rows)})
+            else Changes(relation=0, files=(file,), ops={step_of["op"]: len(rows)})
         )
         journal.commit(
             Manifest(
@@ -80,7 +80,6 @@ class Pipeline:
                 transactions=0 if commit_us is None else 1,
                 changes=len(rows),
                 commit_times_us=() if commit_us is None else (commit_us,),
-                null=null,
                 registry=journal.write_registry(registry, "w"),
                 tables=(TableChanges(oid=self.oid, relations=(relation,), steps=(step,), counts=Counts(**counts)),),
             )
@@ -89,7 +88,7 @@ class Pipeline:
     def apply(self, *numbers: int) -> None:
         journal, root = self.journal, self.journal.root()
         assert root is not None
-        warehouse = open_warehouse(self.settings.warehouse.url)
+        warehouse = open_warehouse(self.settings.warehouse)
         epoch = warehouse.claim(root, True, "owner")
         for number in numbers:
             manifest = journal.manifest(number)
@@ -100,7 +99,7 @@ class Pipeline:
                 pipeline=root.pipeline,
                 epoch=epoch,
                 owner="owner",
-                fetch=journal.fetch,
+                files=journal.files(number, "owner"),
             )
 
     def query(self, sql: str) -> Any:
@@ -276,7 +275,7 @@ class TestReset:
         assert pipeline.journal.root() is not None
 
     def test_an_apply_at_work_is_refused(self, pipeline, capsys):
-        with open_warehouse(pipeline.settings.warehouse.url).hold():
+        with open_warehouse(pipeline.settings.warehouse).hold():
             assert invoke(["reset", *pipeline.words, "--yes"]) == 7
         assert pipeline.query("select count(*) from w.public.orders") == [(3,)]
 

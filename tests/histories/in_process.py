@@ -23,7 +23,7 @@ from re_dms.manifest import Commit, Manifest, RegistryRef, Root
 from re_dms.pipeline.batch import Batch
 from re_dms.pipeline.relations import Relations
 from re_dms.pipeline.watcher import Watcher
-from re_dms.settings import SourceSettings
+from re_dms.settings import SourceSettings, WarehouseSettings
 from re_dms.source.catalog import describe
 from re_dms.source.connection import connect
 from re_dms.source.export import iter_copy, under_snapshot
@@ -54,7 +54,7 @@ class InProcess:
         self.sql.execute("select pg_create_logical_replication_slot(%s, 'pgoutput')", [name])
         self.journal = Journal(LocalStore(directory / "journal"))
         self.warehouse_path = directory / "warehouse.duckdb"
-        self.warehouse = open_warehouse(f"duckdb://{self.warehouse_path}")
+        self.warehouse = open_warehouse(WarehouseSettings(url=f"duckdb://{self.warehouse_path}"))
         self.root = Root(
             journal_id=name, pipeline=name, system_identifier="1", timeline=1, database=database.name,
             slot=name, publication=name, created_at="",

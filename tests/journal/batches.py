@@ -39,9 +39,10 @@ class Writer:
             sha256=hashlib.sha256(data).hexdigest(),
             rows=1,
             row_bytes_max=10,
+            null="n0",
             columns=("op", "c1"),
         )
-        change = Changes(relation=0, file=file, ops={"U": 1})
+        change = Changes(relation=0, files=(file,), ops={"U": 1})
         table = TableChanges(oid=RELATION.oid, relations=(RELATION,), steps=(change,), counts=Counts(inserts=1))
         return Manifest(
             journal_id="j",
@@ -53,7 +54,6 @@ class Writer:
             last_commit=None,
             transactions=transactions,
             changes=1,
-            null="n0",
             registry=self.registry,
             tables=(table,),
         )

@@ -7,11 +7,19 @@ from pathlib import Path
 import duckdb
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from re_dms.errors import InvariantError
-from re_dms.journal.csv import Compression, CsvStats, assert_token_unused, data_name, new_null_token, write_csv
+from re_dms.journal.csv import (
+    Compression,
+    CsvStats,
+    assert_token_unused,
+    data_name,
+    new_null_token,
+    read_csv,
+    write_csv,
+)
 
 TOKEN = "n0123456789abcdef01234567"
 HOSTILE = [
@@ -161,3 +169,27 @@ def test_windows_of_a_larger_frame_are_written_as_they_are(tmp_path: Path) -> No
     frame = strings(op=["U"] * 10, c1=[str(number) for number in range(10)])[3:5]
     data, stats = write_csv(frame, null=TOKEN, compression="zstd")
     assert duckdb_rows(data, stats, tmp_path / "file") == [("U", "3"), ("U", "4")]
+
+
+@settings(max_examples=200)
+@given(
+    st.lists(
+        st.tuples(
+            st.one_of(st.none(), st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]))),
+            st.sampled_from(
+                [None, "", '"', '""', ",", "\n", "\r\n", "\r", "\ufeff", "\\", "\\N", " ", "\x01", "NULL", "é😀"]
+            ),
+        ),
+        max_size=6,
+    ),
+    st.sampled_from(["zstd", "gzip"]),
+)
+def test_a_file_is_read_back_as_it_was_written(
+    rows: list[tuple[str | None, str | None]], compression: Compression
+) -> None:
+    frame = pl.DataFrame(
+        {"op": ["U"] * len(rows), "c1": [a for a, _ in rows], "c2": [b for _, b in rows]},
+        schema=dict.fromkeys(("op", "c1", "c2"), pl.String),
+    )
+    data, stats = write_csv(frame, null=TOKEN, compression=compression)
+    assert read_csv(data, stats.data_file(key="k", odd={})).equals(frame)

@@ -31,7 +31,7 @@ def a_root(journal_id: str) -> Root:
 def file_of(manifest: Manifest) -> DataFile:
     step = manifest.tables[0].steps[0]
     assert isinstance(step, Changes)
-    return step.file
+    return step.files[0]
 
 
 # --- Identity

@@ -99,7 +99,7 @@ def test_row_84_the_journals_rules_settle_every_put(fault_proxy: FaultProxy, rem
     assert writer.journal.manifest(1) == manifest
     for table in manifest.tables:
         for step in table.steps:
-            assert writer.journal.fetch(step.file).exists()  # type: ignore[union-attr]
+            assert writer.journal.fetch(step.files[0]).exists()  # type: ignore[union-attr]
     assert fault_proxy.done[fault] >= 3
 
 
@@ -145,7 +145,7 @@ def test_row_86_an_object_that_was_deleted_or_altered_is_named(s3, aws) -> None:
     bucket = aws.new_bucket()
     journal = Journal(s3_store(bucket, "p"))
     manifest = committed(Writer(journal), 1)
-    file = manifest.tables[0].steps[0].file  # type: ignore[union-attr]
+    file = manifest.tables[0].steps[0].files[0]  # type: ignore[union-attr]
     client = aws.client()
     client.put_object(Bucket=bucket, Key=f"p/{file.key}", Body=b"altered by hand")
     with pytest.raises(ChangesMissing, match="was altered"):

@@ -179,7 +179,7 @@ def test_on_a_full_disk_apply_starts_and_makes_room(tmp_path: Path, pair: Pair) 
     for number in (1, 2):
         manifest = Manifest(
             journal_id="j", number=number, writer="w", kind="copy", start=LSN(1), end=LSN(1), last_commit=None,
-            transactions=0, changes=0, null="n", registry=registry, tables=(),
+            transactions=0, changes=0, registry=registry, tables=(),
         )  # fmt: skip
         journal.commit(manifest)
     target = WarehouseSettings(url=f"duckdb://{tmp_path}/warehouse.duckdb")

@@ -115,7 +115,7 @@ class Journal:
             assert set(row) <= set(names), row
             ops[str(row["op"])] = ops.get(str(row["op"]), 0) + 1
         file = self.file(names, [[row.get(name) for name in names] for row in rows], compression)
-        return Changes(relation=index, file=file, ops=ops)
+        return Changes(relation=index, files=(file,), ops=ops)
 
     def copy(self, rel: Relation, *rows: Sequence[str | None], index: int = 0, compression: Any = "zstd") -> Copy:
         names = ["op", *(f"c{c.attnum}" for c in rel.columns)]
@@ -134,7 +134,6 @@ class Journal:
                 "last_commit": Commit(end=LSN(number * 256 + 200), xid=700 + number, time_us=1_700_000_000_123_456),
                 "transactions": 1,
                 "changes": 1,
-                "null": self.null,
                 "registry": RegistryRef(key="registry/1", sha256="0"),
                 "tables": tables,
                 "dropped_tables": dropped,
@@ -168,7 +167,7 @@ class Bench:
             pipeline="shop",
             epoch=self.epoch,
             owner=self.owner,
-            fetch=self.journal.fetch,
+            files=self.journal,
         )
 
     def load(self, *tables: TableChanges, **more: Any) -> LoadReport:

@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -19,6 +20,7 @@ from re_dms.errors import (
 from re_dms.lsn import LSN
 from re_dms.manifest import DataFile, Truncate
 from re_dms.schema import KeyKind
+from re_dms.settings import WarehouseSettings
 from re_dms.warehouse.opening import open_warehouse
 from warehouse.building import ORDERS, Bench, Journal, column, relation, table
 
@@ -108,7 +110,12 @@ def test_of_two_loads_of_one_batch_exactly_one_wins(bench: Bench) -> None:
 
         try:
             report = bench.warehouse.load(
-                manifest, journal_id="journal-1", pipeline="shop", epoch=bench.epoch, owner=bench.owner, fetch=fetch
+                manifest,
+                journal_id="journal-1",
+                pipeline="shop",
+                epoch=bench.epoch,
+                owner=bench.owner,
+                files=SimpleNamespace(fetch=fetch),
             )
             outcomes.append("already done" if report.already_done else "won")
         except WarehouseUnavailable:
@@ -256,14 +263,15 @@ def test_a_file_with_other_rows_than_its_manifest_says_is_refused(bench: Bench) 
     bench.copied(ORDERS)
     before = bench.everything()
     step = bench.journal.changes(ORDERS, {"op": "U", "c1": "1"}, {"op": "D", "c1": "2"})
-    fewer = step.model_copy(update={"file": step.file.model_copy(update={"rows": 3})})
+    fewer = step.model_copy(update={"files": (step.files[0].model_copy(update={"rows": 3}),)})
     with pytest.raises(WarehouseError, match="2 instead of 3"):
         bench.load(table(ORDERS, fewer))
     with pytest.raises(InvariantError, match="ops"):
         bench.load(table(ORDERS, step.model_copy(update={"ops": {"U": 2}})))
     with pytest.raises(InvariantError, match="ops"):
         bench.changed(ORDERS, {"op": "I", "c1": "1"})
-    bench.journal.fetch(step.file).write_bytes(bench.journal.fetch(step.file).read_bytes()[:-9])
+    path = bench.journal.fetch(step.files[0])
+    path.write_bytes(path.read_bytes()[:-9])
     with pytest.raises(WarehouseError):
         bench.load(table(ORDERS, step))
     assert bench.everything() == before
@@ -364,7 +372,7 @@ def test_a_dropped_table_is_forgotten_and_stays_as_it_is(bench: Bench) -> None:
 
 
 def test_reading_status_makes_no_file(tmp_path: Path) -> None:
-    warehouse = open_warehouse(f"duckdb://{tmp_path}/none.duckdb")
+    warehouse = open_warehouse(WarehouseSettings(url=f"duckdb://{tmp_path}/none.duckdb"))
     assert warehouse.watermark("x") is None
     assert warehouse.pipelines() == ()
     assert warehouse.status("x").tables == ()

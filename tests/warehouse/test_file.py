@@ -13,6 +13,7 @@ import duckdb
 import pytest
 
 from re_dms.errors import ConfigurationError, PipelineHeld, WarehouseError, WarehouseUnavailable
+from re_dms.settings import WarehouseSettings
 from re_dms.warehouse.duckdb.warehouse import DuckDBWarehouse
 from re_dms.warehouse.opening import open_warehouse
 from warehouse.building import ORDERS, Bench, Journal, table
@@ -57,7 +58,7 @@ def test_a_file_that_somebody_reads_is_unavailable_and_loaded_once_it_is_free(be
             pipeline="shop",
             epoch=bench.epoch,
             owner=bench.owner,
-            fetch=bench.journal.fetch,
+            files=bench.journal,
         )
     assert not report.already_done
 
@@ -95,13 +96,13 @@ def test_the_identity_of_a_file_is_made_once(bench: Bench, tmp_path: Path) -> No
         "duckdb://host/f.duckdb",
         "duckdb:///",
         "duckdb://",
-        "redshift://x",
+        "mysql://x",
         "duckdb:///f?a=b",
     ],
 )
 def test_a_url_that_names_no_file_is_refused(url: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
-        open_warehouse(url)
+        open_warehouse(WarehouseSettings(url=url))
     assert "duckdb:///" in caught.value.remedy
 
 
@@ -140,7 +141,8 @@ def test_a_file_without_permission_is_refused_with_a_remedy(bench: Bench) -> Non
 def lease(url: str) -> str:
     return (
         "from re_dms.warehouse.opening import open_warehouse\n"
-        f"lease = open_warehouse({url!r}).hold()\nlease.__enter__().beat()"
+        "from re_dms.settings import WarehouseSettings\n"
+        f"lease = open_warehouse(WarehouseSettings(url={url!r})).hold()\nlease.__enter__().beat()"
     )
 
 

@@ -22,13 +22,14 @@ FILE = DataFile(
     bytes=1,
     sha256="0",
     rows=1,
+    null="n'1",
     row_bytes_max=3_000_000,
     columns=("op", "mask", "f1", "f3", "c1", "c3", "c4"),
 )
 
 
 def test_stage() -> None:
-    source = sql.read_file(Path("/j/a[1].csv.zst"), FILE, "n'1")
+    source = sql.read_file(Path("/j/a[1].csv.zst"), FILE)
     assert source == (
         "read_csv('/j/a[[]1].csv.zst', columns = {'op': 'VARCHAR', 'mask': 'VARCHAR', 'f1': 'VARCHAR', 'f3': 'VARCHAR', "
         "'c1': 'VARCHAR', 'c3': 'VARCHAR', 'c4': 'VARCHAR'}, auto_detect = false, header = false, delim = ',', "

@@ -73,10 +73,10 @@ def test_hostile_texts_survive_in_values_and_keys(bench: Bench, compression: str
 def test_a_value_that_equals_the_null_token_is_a_value_once_it_is_quoted(bench: Bench) -> None:
     # Capture refuses such a batch; a file from elsewhere must not lose the value all the same.
     step = bench.journal.changes(WORDS, {"op": "U", "c1": "1", "c2": "TOKEN", "c3": None})
-    path = bench.journal.fetch(step.file)
+    path = bench.journal.fetch(step.files[0])
     path.write_bytes(gzip.compress(f'"U","1","{bench.journal.null}",{bench.journal.null}\n'.encode()))
     bench.copied(WORDS)
-    as_gzip = step.model_copy(update={"file": step.file.model_copy(update={"compression": "gzip"})})
+    as_gzip = step.model_copy(update={"files": (step.files[0].model_copy(update={"compression": "gzip"}),)})
     bench.load(table(WORDS, as_gzip))
     assert bench.query("select a, b from public.words") == [(bench.journal.null, None)]
 

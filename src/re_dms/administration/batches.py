@@ -158,9 +158,7 @@ def _file(journal: Journal, file: DataFile, *, verify: bool) -> dict[str, Any]:
 
 
 def _files(step: Step) -> tuple[DataFile, ...]:
-    if isinstance(step, Changes):
-        return (step.file,)
-    return step.files if isinstance(step, Copy) else ()
+    return step.files if isinstance(step, Changes | Copy) else ()
 
 
 def _time(microseconds: int) -> str:

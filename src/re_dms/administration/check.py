@@ -5,30 +5,23 @@ A journal is probed: a random object is put and removed, as at every start.
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Final
 
 from re_dms.administration.places import Connection, connected, require_ours
 from re_dms.administration.status import collect
-from re_dms.errors import ChangesMissing, TargetNotOurs, WarehouseError
-from re_dms.finding import Finding, asked, error, ok, warning
+from re_dms.errors import ChangesMissing, TargetNotOurs
+from re_dms.finding import Finding, asked, error, ok, room
 from re_dms.journal.journal import Journal
 from re_dms.journal.opening import open_store
 from re_dms.manifest import Root
-from re_dms.observe.heartbeat import bytes_text
 from re_dms.pipeline.plan import refuse_other_history
-from re_dms.settings import Settings, SourceSettings
+from re_dms.settings import Settings, SourceSettings, WarehouseSettings
 from re_dms.source.preflight.server import check_server, check_slot
 from re_dms.source.preflight.tables import check_role, check_tables
 from re_dms.source.publication import PublicationPlan
 from re_dms.source.slot import read_slot
-from re_dms.warehouse.duckdb.warehouse import DuckDBWarehouse
+from re_dms.warehouse.base import Warehouse
 from re_dms.warehouse.opening import open_warehouse
-
-_ROOM_BYTES_MIN: Final = 1024 * 1024 * 1024
 
 
 def check(settings: Settings) -> list[Finding]:
@@ -41,8 +34,8 @@ def check(settings: Settings) -> list[Finding]:
     journal: list[Journal] = []
     findings += asked("journal", "journal", lambda: _journal(settings, journal))
     if settings.warehouse is not None:
-        url = settings.warehouse.url
-        findings += asked("warehouse", "warehouse", lambda: _warehouse(url, settings, journal, plan))
+        target = settings.warehouse
+        findings += asked("warehouse", "warehouse", lambda: _warehouse(target, settings, journal, plan))
     reached = any(finding.name == "version" for finding in findings)
     if settings.source is not None and journal and reached:
         source = settings.source
@@ -80,7 +73,7 @@ def _journal(settings: Settings, opened: list[Journal]) -> Iterator[Finding]:
     yield ok("journal", "journal", f"{store.url}: {_holds(journal, root)}; create-only puts are honoured")
     path = store.local_path("root.json")
     if path is not None:
-        yield _room("journal", path.parent)
+        yield room("journal", path.parent)
 
 
 def _holds(journal: Journal, root: Root | None) -> str:
@@ -90,45 +83,21 @@ def _holds(journal: Journal, root: Root | None) -> str:
     return f"batches {numbers[0]} to {numbers[-1]}" if numbers else "no batch yet"
 
 
-def _room(place: str, directory: Path) -> Finding:
-    while not directory.exists():
-        directory = directory.parent
-    free = shutil.disk_usage(directory).free
-    said = f"{bytes_text(free)} free where the {place} is"
-    if free < _ROOM_BYTES_MIN:
-        return warning(place, f"{place}_room", said, f"make room on the file system of {directory}")
-    return ok(place, f"{place}_room", said)
-
-
 # ---------------------------------------------------------------------------------------------------- the warehouse
 
 
 def _warehouse(
-    url: str, settings: Settings, journals: list[Journal], plans: list[PublicationPlan]
+    target: WarehouseSettings, settings: Settings, journals: list[Journal], plans: list[PublicationPlan]
 ) -> Iterator[Finding]:
-    warehouse = open_warehouse(url)
-    directory = warehouse.path.parent
-    if not directory.is_dir():
-        raise WarehouseError(f"the folder of {warehouse.path} does not exist", remedy=f"mkdir -p {directory}")
-    if not os.access(directory, os.W_OK | os.X_OK):
-        raise WarehouseError(f"no permission to write into {directory}", remedy="let this user write there")
+    warehouse = open_warehouse(target)
     root = journals[0].root() if journals else None
-    marks = warehouse.pipelines()
-    mine = [mark for mark in marks if mark.pipeline == settings.name]
-    foreign = [mark for mark in mine if root is None or mark.journal_id != root.journal_id]
-    if foreign:
-        raise ChangesMissing(
-            f"the warehouse was filled up to batch {foreign[0].batch} from another journal of pipeline {settings.name}",
-            remedy="name that journal, or run `re-dms reset`: everything is copied again",
-        )
-    there = f"batch {mine[0].batch} of this pipeline" if mine else "nothing of this pipeline yet"
-    yield ok("warehouse", "warehouse", f"{url}: {there if warehouse.path.exists() else 'will be made'}")
-    yield _room("warehouse", directory)
+    journal_id = None if root is None else root.journal_id
+    yield from warehouse.findings(settings.name, journal_id)
     if plans:
-        yield from _targets(warehouse, None if root is None else root.journal_id, plans[0])
+        yield from _targets(warehouse, journal_id, plans[0])
 
 
-def _targets(warehouse: DuckDBWarehouse, journal_id: str | None, plan: PublicationPlan) -> Iterator[Finding]:
+def _targets(warehouse: Warehouse, journal_id: str | None, plan: PublicationPlan) -> Iterator[Finding]:
     """Tables that are there, with rows, and not ours would stop the first load."""
     wanted = {(table.schema, table.name) for table in (*plan.tables, *plan.to_add)}
     taken = warehouse.foreign_targets(journal_id, wanted)

@@ -17,11 +17,7 @@ from re_dms.settings import Settings, SourceSettings
 from re_dms.source.connection import connect
 from re_dms.source.failures import reported
 from re_dms.source.slot import SlotState, held, read_slot
-from re_dms.warehouse.base import WarehouseStatus
-from re_dms.warehouse.duckdb.connection import opened
-from re_dms.warehouse.duckdb.connection import rows as fetch
-from re_dms.warehouse.duckdb.sql import Target
-from re_dms.warehouse.duckdb.warehouse import DuckDBWarehouse
+from re_dms.warehouse.base import Warehouse
 from re_dms.warehouse.opening import open_warehouse
 
 Connection = psycopg.Connection[Any]
@@ -34,7 +30,7 @@ class Places:
     settings: Settings
     journal: Journal
     root: Root | None
-    warehouse: DuckDBWarehouse | None
+    warehouse: Warehouse | None
 
 
 def open_places(settings: Settings) -> Places:
@@ -43,7 +39,7 @@ def open_places(settings: Settings) -> Places:
     root = journal.root()
     if root is not None:
         require_ours(root, settings)
-    warehouse = None if settings.warehouse is None else open_warehouse(settings.warehouse.url)
+    warehouse = None if settings.warehouse is None else open_warehouse(settings.warehouse)
     return Places(settings=settings, journal=journal, root=root, warehouse=warehouse)
 
 
@@ -75,7 +71,7 @@ def at_rest(places: Places, connection: Connection) -> Iterator[None]:
     """Inside this block no apply can start. Raises PipelineHeld when the slot is in use or an apply is at work."""
     refuse_if_active(places, connection)
     with ExitStack() as stack:
-        if places.warehouse is not None and places.warehouse.path.parent.is_dir():
+        if places.warehouse is not None:
             stack.enter_context(places.warehouse.hold())
         yield
 
@@ -102,25 +98,3 @@ def owner_of_publication(connection: Connection, name: str) -> str | None:
         return None
     made_by = "made by re_dms "
     return str(row[0]).removeprefix(made_by) if str(row[0]).startswith(made_by) else ""
-
-
-def row_counts(warehouse: DuckDBWarehouse, status: WarehouseStatus) -> dict[int, int]:
-    """How many rows each target holds now, by the table's OID; targets that are not there are left out."""
-    if not status.tables or not warehouse.path.exists():
-        return {}
-    counts: dict[int, int] = {}
-    with opened(warehouse.path) as connection:
-        catalog = str(fetch(connection, "select current_database()")[0][0])
-        there = {
-            (schema, name)
-            for schema, name in fetch(
-                connection,
-                "select schema_name, table_name from duckdb_tables() where database_name = ? and not internal",
-                [catalog],
-            )
-        }
-        for table in status.tables:
-            if (table.schema, table.name) in there:
-                target = Target(catalog=catalog, schema=table.schema, table=table.name)
-                counts[table.oid] = int(fetch(connection, f"select count(*) from {target.sql}")[0][0])
-    return counts

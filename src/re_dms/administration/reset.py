@@ -9,7 +9,6 @@ from re_dms.administration.places import (
     at_rest,
     connected,
     open_places,
-    row_counts,
     slot_of,
 )
 from re_dms.errors import ConfigurationError
@@ -139,7 +138,7 @@ def _named(places: Places, pattern: str) -> dict[int, str]:
 def _counts(places: Places) -> dict[int, int]:
     if places.warehouse is None or places.root is None:
         return {}
-    return row_counts(places.warehouse, places.warehouse.status(places.root.journal_id))
+    return places.warehouse.row_counts(places.root.journal_id)
 
 
 def _target_names(places: Places) -> dict[int, str]:

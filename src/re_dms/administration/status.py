@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final, TypeVar
 
-from re_dms.administration.places import connected, require_ours, row_counts
+from re_dms.administration.places import connected, require_ours
 from re_dms.errors import ReDmsError
 from re_dms.journal.journal import Journal
 from re_dms.journal.opening import open_store
@@ -128,7 +128,7 @@ def _open_journal(settings: Settings, found: _Found) -> Journal:
 def _warehouse(settings: Settings, found: _Found) -> WarehouseStatus | None:
     if settings.warehouse is None:
         return None
-    warehouse = open_warehouse(settings.warehouse.url)
+    warehouse = open_warehouse(settings.warehouse)
     journal_id = None if found.root is None else found.root.journal_id
     if journal_id is None:
         marks = [mark for mark in warehouse.pipelines() if mark.pipeline == settings.name]
@@ -136,7 +136,7 @@ def _warehouse(settings: Settings, found: _Found) -> WarehouseStatus | None:
     if journal_id is None:
         return WarehouseStatus(url=settings.warehouse.url, exists=False)
     found.recorded = warehouse.status(journal_id)
-    found.rows = row_counts(warehouse, found.recorded)
+    found.rows = warehouse.row_counts(journal_id)
     mark = found.recorded.watermark
     if mark is None:
         return WarehouseStatus(url=settings.warehouse.url, exists=False)

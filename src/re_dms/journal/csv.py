@@ -37,6 +37,7 @@ class CsvStats:
     sha256: str
     rows: int
     row_bytes_max: int
+    null: str
     columns: tuple[str, ...]
     compression: Compression
 
@@ -48,6 +49,7 @@ class CsvStats:
             sha256=self.sha256,
             rows=self.rows,
             row_bytes_max=self.row_bytes_max,
+            null=self.null,
             columns=self.columns,
             compression=self.compression,
             odd=dict(odd),
@@ -95,9 +97,27 @@ def write_csv(frame: pl.DataFrame, *, null: str, compression: Compression) -> tu
         sha256=hashlib.sha256(data).hexdigest(),
         rows=frame.height,
         row_bytes_max=_row_bytes_max(frame, null),
+        null=null,
         columns=tuple(frame.columns),
         compression=compression,
     )
+
+
+def read_csv(data: bytes, file: DataFile) -> pl.DataFrame:
+    """The rows of a data file, from its (compressed) bytes: String columns named as `file.columns`."""
+    if not file.rows:
+        return pl.DataFrame(schema=dict.fromkeys(file.columns, pl.String))
+    frame = pl.read_csv(
+        data,
+        has_header=False,
+        schema=dict.fromkeys(file.columns, pl.String),
+        null_values=file.null,
+        empty_string_is_null=False,
+        quote_char='"',
+    )
+    if frame.height != file.rows:
+        raise InvariantError(f"{file.key} has {frame.height} rows, and was written with {file.rows}")
+    return frame
 
 
 def _row_bytes_max(frame: pl.DataFrame, null: str) -> int:

@@ -15,6 +15,7 @@ from re_dms.journal import keys
 from re_dms.journal.copies import LocalCopies
 from re_dms.journal.objects import RESET, Applied, CopyRequest, Model, Position, parse, to_json
 from re_dms.journal.store import ObjectExists, ObjectMissing, Store
+from re_dms.journal.workspace import Workspace
 from re_dms.lsn import LSN
 from re_dms.manifest import Counts, DataFile, Manifest, Registry, RegistryRef, Root, WarehouseName
 
@@ -133,6 +134,10 @@ class Journal:
 
     # --- Data
 
+    def files(self, number: int, owner: str) -> Workspace:
+        """The files of one load of batch `number`, as `re_dms.warehouse.base.Files`; a context manager."""
+        return Workspace(self.store, number, owner)
+
     def fetch(self, file: DataFile) -> Path:
         """A local file with the data file's bytes, checked against its size and checksum.
 
@@ -227,7 +232,7 @@ class Journal:
 
     def destroy(self) -> None:
         """Remove everything, the root last: what is left after a crash still names its owner. Safe to repeat."""
-        for prefix in (keys.DATA, keys.BATCHES, keys.REGISTRIES, keys.POSITIONS, keys.REQUESTS):
+        for prefix in (keys.DATA, keys.LOADS, keys.BATCHES, keys.REGISTRIES, keys.POSITIONS, keys.REQUESTS):
             self.store.delete(self.store.list(prefix))
         for key in (keys.APPLIED, keys.WAREHOUSE, keys.ROOT):
             self.store.delete([key])

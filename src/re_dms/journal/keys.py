@@ -15,8 +15,11 @@ DATA: Final = "data/"
 REGISTRIES: Final = "registry/"
 POSITIONS: Final = "positions/"
 REQUESTS: Final = "requests/"
+LOADS: Final = "loads/"
 
-_NUMBERED: Final = re.compile(r"(?:batches/(\d{12})\.json|data/(\d{12})/.+|registry/(\d{12})-.+\.json)")
+_NUMBERED: Final = re.compile(
+    r"(?:batches/(\d{12})\.json|data/(\d{12})/.+|loads/(\d{12})/.+|registry/(\d{12})-.+\.json)"
+)
 _POSITION: Final = re.compile(r"positions/([0-9A-F]{16})\.json")
 _REQUEST: Final = re.compile(r"requests/copy-(\d+)-[0-9a-f]+\.json")
 
@@ -36,6 +39,11 @@ def data_key(number: int, writer: str, name: str) -> str:
     return f"{data_prefix(number)}{writer}-{name}"
 
 
+def load_key(number: int, owner: str, name: str) -> str:
+    """loads/<number>/<owner>-<name>: what one load of the batch needs beside its data."""
+    return f"{LOADS}{number:012d}/{owner}-{name}"
+
+
 def registry_key(number: int, writer: str) -> str:
     """registry/<number>-<writer>.json"""
     return f"{REGISTRIES}{number:012d}-{writer}.json"
@@ -52,9 +60,9 @@ def request_key(oid: int, request: str) -> str:
 
 
 def number_of(key: str) -> int | None:
-    """The batch number in the key of a manifest, a data file or a registry; None for every other name."""
+    """The batch number in the key of a manifest, a data file, a load's file or a registry; None for every other name."""
     found = _NUMBERED.fullmatch(key)
-    return None if found is None else int(found[1] or found[2] or found[3])
+    return None if found is None else int(next(filter(None, found.groups())))
 
 
 def position_of(key: str) -> LSN | None:

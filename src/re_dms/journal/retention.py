@@ -40,6 +40,10 @@ def prune(journal: Journal, applied_number: int, *, dry_run: bool = False) -> Re
         number = keys.number_of(key)
         if number is not None and number < limit:
             by_number[number][key] = size
+    for key, size in journal.store.sizes(keys.LOADS).items():  # left behind by loads that were killed
+        number = keys.number_of(key)
+        if number is not None and number < limit:
+            by_number[number][key] = size
     manifests = journal.store.sizes(keys.BATCHES)
     removed = Removed()
     remove = partial(_remove, dry_run=dry_run)

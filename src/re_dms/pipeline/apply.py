@@ -38,7 +38,7 @@ class Apply:
         self.settings = surroundings.settings
         self.control = surroundings.control
         self.journal = Journal(open_store(self.settings.journal))
-        self.warehouse = open_warehouse(target.url)
+        self.warehouse = open_warehouse(target)
         self.url = target.url
         self.owner = uuid.uuid4().hex[:12]
         self.drain_until: float | None = None
@@ -133,17 +133,15 @@ class Apply:
         failpoint("apply.found")
         self.control.send({"event": "loading", "number": manifest.number})
         began = time.monotonic()
-        try:
+        with self.journal.files(manifest.number, self.owner) as files:
             self.warehouse.load(
                 manifest,
                 journal_id=self.root.journal_id,
                 pipeline=self.root.pipeline,
                 epoch=self.epoch,
                 owner=self.owner,
-                fetch=self.journal.fetch,
+                files=files,
             )
-        finally:
-            self.journal.release()
         applied_us = time.time_ns() // 1000
         self.number = manifest.number
         self.loaded += 1

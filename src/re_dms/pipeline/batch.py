@@ -95,8 +95,8 @@ class Batch:
         counts = folded.counts
         table.count(inserts=counts.inserts, updates=counts.updates, deletes=counts.deletes)
         if folded.frame.height:
-            file = self._file(segment.relation, folded.frame)
-            table.steps.append(Changes(relation=version, file=file, ops=folded.ops))
+            files = (self._file(segment.relation, folded.frame),)
+            table.steps.append(Changes(relation=version, files=files, ops=folded.ops))
 
     def add_copy(self, relation: Relation, frame: pl.DataFrame) -> None:
         """Rows of a table being copied; `end_copy` makes the step."""
@@ -180,7 +180,6 @@ class Batch:
             transactions=self.transactions,
             changes=sum(t.counts.inserts + t.counts.updates + t.counts.deletes + t.counts.truncates for t in tables),
             commit_times_us=_quantiles(self._times),
-            null=self.null,
             registry=registry,
             tables=tables,
             dropped_tables=dropped,

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from re_dms.errors import ConfigurationError
+from re_dms.settings import WarehouseSettings
+from re_dms.warehouse.base import Warehouse
 
-if TYPE_CHECKING:
-    from re_dms.warehouse.duckdb.warehouse import DuckDBWarehouse
 
-
-def open_warehouse(url: str) -> DuckDBWarehouse:
-    """The warehouse that `url` names (duckdb:///absolute/file.duckdb). Touches nothing yet.
+def open_warehouse(settings: WarehouseSettings) -> Warehouse:
+    """The warehouse at `settings.url` (duckdb:///absolute/file.duckdb, redshift://user@host:5439/db). Touches nothing yet.
 
     Raises ConfigurationError for a URL that names no warehouse we know.
     """
-    scheme = urlsplit(url).scheme
+    scheme = urlsplit(settings.url).scheme
     if scheme == "duckdb":
         from re_dms.warehouse.duckdb.warehouse import DuckDBWarehouse
 
-        return DuckDBWarehouse(url)
+        return DuckDBWarehouse(settings.url)
+    if scheme == "redshift":
+        from re_dms.warehouse.redshift.warehouse import RedshiftWarehouse
+
+        return RedshiftWarehouse(settings)
     raise ConfigurationError(
-        f"no warehouse of kind {scheme!r}", remedy="use a URL of the form duckdb:///absolute/file.duckdb"
+        f"no warehouse of kind {scheme!r}",
+        remedy="use duckdb:///absolute/file.duckdb or redshift://user@host:5439/database",
     )

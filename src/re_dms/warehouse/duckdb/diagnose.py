@@ -21,7 +21,7 @@ def bad_value(manifest: Manifest, relation: Relation, file: DataFile, path: Path
 
     The key of a keyed table is told (cut to 100 characters) so that the operator finds the row; the value is not.
     """
-    source = read_file(path, file, manifest.null)
+    source = read_file(path, file)
     tests = []
     for name in file.columns:
         if name[0] in "cf":

@@ -7,8 +7,8 @@ import duckdb
 from re_dms.errors import ChangesMissing, InvariantError, PipelineHeld
 from re_dms.failpoints import failpoint
 from re_dms.manifest import Manifest
-from re_dms.warehouse.base import LoadReport
-from re_dms.warehouse.duckdb.merge import Fetch, Merge
+from re_dms.warehouse.base import Files, LoadReport
+from re_dms.warehouse.duckdb.merge import Merge
 from re_dms.warehouse.duckdb.state import State
 
 
@@ -20,7 +20,8 @@ def load_batch(
     pipeline: str,
     epoch: int,
     owner: str,
-    fetch: Fetch,
+    files: Files,
+    after: int,
 ) -> LoadReport:
     """Load the batch and its watermark, or change nothing. See DuckDBWarehouse.load for what is raised."""
     if manifest.journal_id != journal_id:
@@ -38,18 +39,18 @@ def load_batch(
     if done >= manifest.number:
         connection.execute("rollback")
         return LoadReport(batch=manifest.number, already_done=True)
-    if done != manifest.number - 1:
+    if done != after:
         raise ChangesMissing(
-            f"batches {done + 1} to {manifest.number - 1} are missing between the warehouse and batch {manifest.number}",
+            f"batches {done + 1} to {after} are missing between the warehouse and batch {after + 1}",
             remedy="run `re-dms reset`: everything is copied again",
         )
     if watermark is not None and watermark.lsn != manifest.start:
         raise ChangesMissing(
-            f"batch {manifest.number} begins at {manifest.start}, the warehouse stands at {watermark.lsn}: the journal"
+            f"batch {after + 1} begins at {manifest.start}, the warehouse stands at {watermark.lsn}: the journal"
             " has batches of two histories",
             remedy="run `re-dms reset`: everything is copied again",
         )
-    merge = Merge(connection, state, manifest, journal_id, fetch)
+    merge = Merge(connection, state, manifest, journal_id, files)
     merge.tables()
     state.set_watermark(manifest, journal_id, pipeline)
     failpoint("apply.before_commit")

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Final, assert_never
 
 import duckdb
@@ -13,13 +11,12 @@ from re_dms.errors import ChangesMissing, InvariantError, RelationChanged, Targe
 from re_dms.failpoints import failpoint
 from re_dms.manifest import Altered, Changes, Copy, DataFile, Diverged, Manifest, TableChanges, Truncate
 from re_dms.schema import KeyKind, Relation
+from re_dms.warehouse.base import Files
 from re_dms.warehouse.duckdb import ddl, sql
 from re_dms.warehouse.duckdb.connection import BAD_VALUE, changed, rows
 from re_dms.warehouse.duckdb.diagnose import bad_value
 from re_dms.warehouse.duckdb.sql import Target
 from re_dms.warehouse.duckdb.state import Record, State
-
-Fetch = Callable[[DataFile], Path]
 
 _OPS: Final = {KeyKind.KEYED: set("UPD"), KeyKind.COUNTED: set("IX"), KeyKind.APPEND: set("I")}
 
@@ -38,13 +35,13 @@ class Merge:
     """Applies the tables of one batch, one after the other."""
 
     def __init__(
-        self, connection: duckdb.DuckDBPyConnection, state: State, manifest: Manifest, journal_id: str, fetch: Fetch
+        self, connection: duckdb.DuckDBPyConnection, state: State, manifest: Manifest, journal_id: str, files: Files
     ) -> None:
         self._connection = connection
         self._state = state
         self._manifest = manifest
         self._journal_id = journal_id
-        self._fetch = fetch
+        self._files = files
         for oid in manifest.dropped_tables:
             state.forget_table(journal_id, oid)
         self._records = state.records(journal_id, [changes.oid for changes in manifest.tables])
@@ -122,8 +119,8 @@ class Merge:
     def _copy(self, relation: Relation, oid: int, step: Copy, record: Record | None) -> Record:
         target = self._prepare(relation, oid, record)
         for file in step.files:
-            path = self._fetch(file)
-            source, expressions = sql.read_file(path, file, self._manifest.null), self._values(relation, file)
+            path = self._files.fetch(file)
+            source, expressions = sql.read_file(path, file), self._values(relation, file)
             try:
                 inserted = changed(self._connection, sql.insert_file(target, relation, source, expressions))
             except BAD_VALUE:
@@ -220,22 +217,22 @@ class Merge:
         failpoint("apply.merged")
 
     def _stage(self, relation: Relation, step: Changes) -> None:
-        file = step.file
-        path = self._fetch(file)
-        source = sql.read_file(path, file, self._manifest.null)
-        try:
-            staged = changed(self._connection, sql.stage(source, self._values(relation, file)))
-        except BAD_VALUE:
-            raise bad_value(self._manifest, relation, file, path) from None
-        self._counted(relation, f"rows of {file.key}", staged, file.rows)
+        for number, file in enumerate(step.files):
+            path = self._files.fetch(file)
+            source, fill = sql.read_file(path, file), sql.stage_more if number else sql.stage
+            try:
+                staged = changed(self._connection, fill(source, self._values(relation, file)))
+            except BAD_VALUE:
+                raise bad_value(self._manifest, relation, file, path) from None
+            self._counted(relation, f"rows of {file.key}", staged, file.rows)
+            self.tally.rows += staged
         ops = dict(rows(self._connection, sql.count_ops()))
         expected = {op: count for op, count in step.ops.items() if count}
         if ops != expected or not set(ops) <= _OPS[relation.key_kind]:
             raise InvariantError(
-                f"{relation.full_name}: {file.key} holds ops {ops}, its manifest says {expected}, "
+                f"{relation.full_name}: {step.files[0].key} holds ops {ops}, its manifest says {expected}, "
                 f"its identity is {relation.key_kind.value}"
             )
-        self.tally.rows += staged
         failpoint("apply.staged")
 
     def _merge_keyed(self, target: Target, relation: Relation, step: Changes) -> None:

@@ -63,7 +63,7 @@ class Target:
         return f"{self.schema}.{self.table}"
 
 
-def read_file(path: Path, file: DataFile, null: str) -> str:
+def read_file(path: Path, file: DataFile) -> str:
     """`read_csv(…)` of a data file, all columns VARCHAR, nothing guessed.
 
     Exact for every text that Postgres can hold: quoted line breaks, a BOM, the NULL token as a quoted value. Not
@@ -74,7 +74,7 @@ def read_file(path: Path, file: DataFile, null: str) -> str:
     exact = "".join(f"[{c}]" if c in "[*?" else c for c in str(path))
     return (
         f"read_csv({literal(exact)}, columns = {{{columns}}}, auto_detect = false, header = false, delim = ',', "
-        f"""quote = '"', escape = '"', new_line = '\\n', nullstr = {literal(null)}, allow_quoted_nulls = false, """
+        f"""quote = '"', escape = '"', new_line = '\\n', nullstr = {literal(file.null)}, allow_quoted_nulls = false, """
         f"compression = {literal(file.compression)}, max_line_size = {max(LINE_BYTES_MIN, file.row_bytes_max + 1024)}, "
         "parallel = false, strict_mode = true, null_padding = false, ignore_errors = false, comment = '', skip = 0, "
         "encoding = 'utf-8', hive_partitioning = false, union_by_name = false, filename = false)"
@@ -95,6 +95,11 @@ def stage(source: str, expressions: Mapping[str, str]) -> str:
     """Fill the staging table from `source`, a `read_file`."""
     selected = ", ".join(f"{expression} as {name}" for name, expression in expressions.items())
     return f"create temporary table re_dms_stage as select {selected} from {source}"
+
+
+def stage_more(source: str, expressions: Mapping[str, str]) -> str:
+    """Add another file of the same step to the staging table."""
+    return f"insert into {STAGE} select {', '.join(expressions.values())} from {source}"
 
 
 def unstage() -> str:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 
 from re_dms.errors import ChangesMissing, WarehouseError, WarehouseUnavailable
+from re_dms.finding import Finding, ok, room
 from re_dms.manifest import Manifest, Root
-from re_dms.warehouse.base import LoadReport, WarehouseStatus, Watermark
+from re_dms.warehouse.base import Files, GroupLimits, LoadReport, WarehouseStatus, Watermark, progress_of
 from re_dms.warehouse.duckdb import ddl, lease, sql
 from re_dms.warehouse.duckdb.connection import WAIT_SECONDS, opened, path_of, rows
 from re_dms.warehouse.duckdb.load import load_batch
-from re_dms.warehouse.duckdb.merge import Fetch
 from re_dms.warehouse.duckdb.sql import Target
 from re_dms.warehouse.duckdb.state import State, status_of
 
@@ -24,6 +25,8 @@ class DuckDBWarehouse:
     All raise WarehouseUnavailable (try again) when another process has the file open for longer than `wait_seconds`,
     and WarehouseError when it is no DuckDB file, damaged, or not to be opened by this user.
     """
+
+    group: GroupLimits | None = None
 
     def __init__(self, url: str, *, wait_seconds: float = WAIT_SECONDS) -> None:
         self.url = url
@@ -63,15 +66,17 @@ class DuckDBWarehouse:
             return state.raise_epoch(root.journal_id, owner)
 
     def load(
-        self, manifest: Manifest, *, journal_id: str, pipeline: str, epoch: int, owner: str, fetch: Fetch
+        self,
+        manifest: Manifest,
+        *,
+        journal_id: str,
+        pipeline: str,
+        epoch: int,
+        owner: str,
+        files: Files,
+        after: int | None = None,
     ) -> LoadReport:
-        """Load a batch and its watermark in one transaction; returns once both are durable.
-
-        Loading it again changes nothing (`already_done`): after an error or a kill at any point, load again.
-        `fetch` gives the local path of a data file. Raises PipelineHeld when another apply claimed the journal since,
-        ChangesMissing for a gap, RelationChanged, ValueDoesNotFit and TargetNotOurs naming the table, WarehouseError
-        when counts differ, WarehouseUnavailable (try again) for a conflict or a lost reply.
-        """
+        """As the contract says; WarehouseUnavailable (try again) for a conflict or a lost reply."""
         started = time.monotonic()
         try:
             with opened(self.path, self._wait_seconds) as connection:
@@ -82,7 +87,8 @@ class DuckDBWarehouse:
                     pipeline=pipeline,
                     epoch=epoch,
                     owner=owner,
-                    fetch=fetch,
+                    files=files,
+                    after=manifest.number - 1 if after is None else after,
                 )
         except OSError as error:
             raise WarehouseUnavailable(
@@ -129,7 +135,30 @@ class DuckDBWarehouse:
                     found.append((schema, name))
             return found
 
-    def await_copy(self, journal_id: str, oid: int) -> None:
+    def row_counts(self, journal_id: str) -> dict[int, int]:
+        """How many rows each target holds now, by the table's OID. Makes no file."""
+        if not self.path.exists():
+            return {}
+        with self._transaction() as state:
+            counts: dict[int, int] = {}
+            for record in state.records(journal_id).values() if state.exists() else ():
+                target = Target(catalog=state.catalog, schema=record.schema, table=record.name)
+                if ddl.kind_of(state.connection, target) is not None:
+                    counts[record.oid] = int(rows(state.connection, f"select count(*) from {target.sql}")[0][0])
+            return counts
+
+    def findings(self, pipeline: str, journal_id: str | None) -> Iterator[Finding]:
+        """Folder, room, and how far the file is. Raises ChangesMissing when another journal filled it."""
+        directory = self.path.parent
+        if not directory.is_dir():
+            raise WarehouseError(f"the folder of {self.path} does not exist", remedy=f"mkdir -p {directory}")
+        if not os.access(directory, os.W_OK | os.X_OK):
+            raise WarehouseError(f"no permission to write into {directory}", remedy="let this user write there")
+        there = progress_of(self.pipelines(), pipeline, journal_id)
+        yield ok("warehouse", "warehouse", f"{self.url}: {there if self.path.exists() else 'will be made'}")
+        yield room("warehouse", directory)
+
+    def await_copy(self, journal_id: str, oid: int, *, cascade: bool = False) -> None:  # noqa: ARG002 views follow by name
         """Leave out all changes of the table until its next copy. Raises WarehouseError for an unknown table."""
         with self._transaction() as state:
             if not state.exists() or not state.await_copy(journal_id, oid):
