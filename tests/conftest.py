@@ -5,7 +5,7 @@
 
 from hypothesis import HealthCheck, settings
 
-pytest_plugins = ["fix_postgres", "fix_pipeline", "fix_s3"]
+pytest_plugins = ["fix_postgres", "fix_pipeline", "fix_s3", "fix_redshift"]
 
 settings.register_profile(
     "ci",

@@ -22,7 +22,8 @@ class Kind(StrEnum):
     FLOAT4 = "float4"  # shortest round trip; NaN, Infinity, -Infinity
     FLOAT8 = "float8"
     NUMERIC = "numeric"  # never with an exponent; NaN, Infinity, -Infinity
-    TEXT = "text"  # text, varchar, name, citext, enums, "char"
+    TEXT = "text"  # text, varchar, name, citext, "char"
+    ENUM = "enum"  # the label
     BPCHAR = "bpchar"  # blank-padded as Postgres prints it
     BYTEA = "bytea"  # \x and hex in the stream, bare hex in the journal
     DATE = "date"  # YYYY-MM-DD[ BC]; infinity, -infinity
@@ -35,6 +36,8 @@ class Kind(StrEnum):
     JSON = "json"
     JSONB = "jsonb"
     ARRAY = "array"  # array literal in the stream, JSON in the journal
+    HSTORE = "hstore"  # "a"=>"1", "b"=>NULL in the stream, a JSON object in the journal
+    COMPOSITE = "composite"  # (1,"a b",) in the stream, a JSON object by field name in the journal
     OTHER = "other"
 
 
@@ -67,13 +70,15 @@ KIND_BY_OID: Final[dict[int, Kind]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PgType:
-    """A column's type. `name` is `format_type(oid, typmod)`; `element` the kind of an array's elements."""
+    """A column's type. `name` is `format_type(oid, typmod)`; `element` the kind of an array's elements; `fields` name and
+    kind of a composite's attributes, in their order."""
 
     oid: int
     typmod: int
     name: str
     kind: Kind
     element: Kind | None = None
+    fields: tuple[tuple[str, Kind], ...] = ()
 
     @property
     def precision_scale(self) -> tuple[int, int] | None:

@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Final, Self
 
 MIB: Final = 1024 * 1024
+REDSHIFT_FLUSH_SECONDS: Final = 30.0
+"""`flush_seconds` for a Redshift warehouse: there, commits and new statements are dear."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +103,7 @@ class Settings:
     forget: bool = False
 
     def to_json(self) -> str:
-        """For a child's standard input only: it holds the source's password."""
+        """For a child's standard input only: it holds the passwords of source and warehouse."""
         return json.dumps(asdict(self))
 
     @classmethod

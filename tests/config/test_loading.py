@@ -12,6 +12,7 @@ from re_dms.settings import CaptureSettings, LogSettings, Settings, SourceSettin
 BOTH: frozenset[Half] = frozenset({"source", "warehouse"})
 DSN = "host=db.example.com dbname=shop user=re_dms"
 MINIMAL = {"source.dsn": DSN, "warehouse.url": "duckdb:///srv/shop.duckdb"}
+ROLE = "arn:aws:iam::123456789012:role/loader"
 
 
 @pytest.fixture(autouse=True)
@@ -77,12 +78,26 @@ def test_every_key_can_be_set_by_its_environment_variable():
         "source.exclude": ("public.tmp_*", ("public.tmp_*",)),
         "source.ca_file": ("/ca.pem", "/ca.pem"),
         "source.insecure_tls": ("0", False),
-        "journal.url": ("file:///j", "file:///j"),
+        "journal.url": ("s3://bucket/j", "s3://bucket/j"),
         "journal.compression": ("gzip", "gzip"),
         "journal.region": ("eu-west-1", "eu-west-1"),
         "journal.encryption": ("sse-kms", "sse-kms"),
         "journal.kms_key_id": ("alias/journal", "alias/journal"),
-        "warehouse.url": ("duckdb:///w.duckdb", "duckdb:///w.duckdb"),
+        "journal.slices": ("8", 8),
+        "warehouse.url": ("redshift://host/dev", "redshift://host/dev"),
+        "warehouse.workgroup": ("analytics", "analytics"),
+        "warehouse.region": ("eu-west-1", "eu-west-1"),
+        "warehouse.iam_role": (f"{ROLE},{ROLE}2", f"{ROLE},{ROLE}2"),
+        "warehouse.ca_file": ("/ca.pem", "/ca.pem"),
+        "warehouse.insecure_tls": ("0", False),
+        "warehouse.copy_sessions": ("16", 16),
+        "warehouse.group_batches": ("1", 1),
+        "warehouse.maintain": ("true", True),
+        "warehouse.policies": ('public."a,b".c=null,public.*=truncate', ('public."a,b".c=null', "public.*=truncate")),
+        "warehouse.design": (
+            "public.orders=sortkey(a, b), public.x=diststyle all",
+            ("public.orders=sortkey(a, b)", "public.x=diststyle all"),
+        ),
         "capture.flush_seconds": ("0.5", 0.5),
         "capture.flush_mb": ("1024", 1024),
         "capture.flush_rows": ("7", 7),
@@ -93,8 +108,9 @@ def test_every_key_can_be_set_by_its_environment_variable():
         "log.level": ("debug", "debug"),
         "log.format": ("json", "json"),
     }
-    assert set(values) == {key.name for key in keys()}
-    loaded = settings(environment={key.environment: values[key.name][0] for key in keys()})
+    others = {"warehouse.password", "warehouse.password_file", "warehouse.cluster"}  # in place of the workgroup
+    assert set(values) == {key.name for key in keys()} - others
+    loaded = settings(environment={key.environment: values[key.name][0] for key in keys() if key.name in values})
     plain = dataclasses.asdict(loaded)
     plain["pipeline"] = {"name": plain["name"], "forget": plain["forget"]}
     for name, (_, expected) in values.items():
@@ -171,7 +187,7 @@ def test_every_mistake_is_told_at_once(tmp_path):
     [capture]
     flush_seconds = 0
     [warehouse]
-    url = "redshift://cluster/x"
+    url = "redshift://user:geheim@cluster/x"
     """
     environment = {"RE_DMS_CAPTURE__FLUSH_MB": "2000", "RE_DMS_SOURCE_DSN": "host=h"}
     found = mistakes({"pipeline.name": "Shop"}, environment=environment, text=text, tmp_path=tmp_path)
@@ -183,7 +199,7 @@ def test_every_mistake_is_told_at_once(tmp_path):
         "capture.flush_seconds: must be above 0",
         "capture.flush_mb: must be at most 1024 (from RE_DMS_CAPTURE__FLUSH_MB)",
         "pipeline.name: must be 1 to 63 of the characters a-z, 0-9 and _ (from --name)",
-        "warehouse.url: redshift:// (Redshift) comes with a later version",
+        "warehouse.url: must not hold a password",
         "source.dsn: is needed",
     ):
         assert [each for each in found if each.startswith(line)], (line, found)
@@ -197,8 +213,11 @@ def test_every_mistake_is_told_at_once(tmp_path):
         ("duckdb://shop.duckdb", "write duckdb://{here}/…"),
         ("duckdb:shop.duckdb", "with three slashes"),
         ("/srv/shop.duckdb", "must be an absolute path like duckdb:///"),
-        ("redshift://cluster/db", "redshift:// (Redshift) comes with a later version"),
-        ("postgresql://h/d", "other schemes than duckdb:// are not known"),
+        ("postgresql://h/d", "other schemes than duckdb:// and redshift:// are not known"),
+        ("REDSHIFT://u@h/d", "other schemes than duckdb:// and redshift:// are not known"),
+        ("redshift://u:secret@h/d", "must not hold a password: give it as RE_DMS_WAREHOUSE__PASSWORD"),
+        ("redshift://u@h/d?sslmode=disable", "takes no options but ?driver=redshift_connector or ?driver=psycopg"),
+        ("redshift://u@[::1]/d", "AWS's driver takes no IPv6 address"),
         ("duckdb:///srv/", "must name a file"),
         ("duckdb:///srv/a.duckdb?x=1", "must be a path without"),
     ],

@@ -40,11 +40,31 @@ BAD = {
     "journal.region": (SECRET, "eu central", True, [SECRET], {}),
     "journal.encryption": (*WORDS, "", "AES256"),
     "journal.kms_key_id": (f"{SECRET} x", f"{SECRET}\n", "ä", [SECRET]),
+    "journal.slices": (*WHOLE, 129),
     "warehouse.url": (
         SECRET, f"/{SECRET}", f"duckdb://{SECRET}", f"duckdb:{SECRET}", f"redshift://u:{SECRET}@c/d", f"duckdb:///{SECRET}/",
         f"duckdb:///{SECRET}#x", "duckdb://", "duckdb://:memory:", ":memory:", f"duckdb:///{SECRET}\n", DSN, 7, [SECRET],
+        f"redshift://{SECRET}", f"redshift://u@{SECRET}:x/d", f"redshift://u@h:65536/{SECRET}", f"redshift://u@[{SECRET}]/d",
+        f"redshift://u@h/{SECRET}%0a", f"redshift://{SECRET}%ff@h/d", f"redshift://u@h/{SECRET}?driver={SECRET}",
+        f"redshift://u@h/{SECRET}/x", f"redshift://u@{SECRET}..x/d", f"redshift://u@h/d#{SECRET}", "redshift:///", "redshift://",
     ),
-    "capture.flush_seconds": (*NUMBERS, 3601),
+    "warehouse.password": ([SECRET], True, {"a": SECRET}),
+    "warehouse.password_file": ([SECRET], True, {}),
+    "warehouse.cluster": (SECRET, "A", "1a", "a b", "x" * 64, 7, True, [SECRET]),
+    "warehouse.workgroup": (SECRET, "ab", "Abc", "a b c", "x" * 65, 7, [SECRET]),
+    "warehouse.region": (SECRET, "eu central", True, [SECRET], {}),
+    "warehouse.iam_role": (
+        SECRET, "", "Default", f"arn:aws:iam::123456789012:role/{SECRET}'", "arn:aws:iam::1:role/x", "default,default",
+        "arn:aws:iam::123456789012:role/a, arn:aws:iam::123456789012:role/b", 7, [SECRET],
+    ),
+    "warehouse.ca_file": ([SECRET], True, {}),
+    "warehouse.insecure_tls": (SECRET, 7, "", []),
+    "warehouse.copy_sessions": (*WHOLE, 17),
+    "warehouse.group_batches": (*WHOLE, 101),
+    "warehouse.maintain": (SECRET, 7, "", []),
+    "warehouse.policies": (SECRET, f"{SECRET}=x", f"a.b={SECRET}", [7], 7, {"a": SECRET}, [[SECRET]]),
+    "warehouse.design": (SECRET, f"{SECRET}=x", f"a.b=distkey({SECRET}", "a.b=", "=diststyle all", [7], 7, {"a": SECRET}),
+    "capture.flush_seconds": (*(number for number in NUMBERS if number != ""), 3601),
     "capture.flush_mb": (*WHOLE, 1025),
     "capture.flush_rows": WHOLE,
     "capture.position_seconds": NUMBERS,
@@ -125,7 +145,7 @@ def test_a_bad_configuration_is_told_in_lines_and_exits_2(file, environment, arg
     # Options given twice: the last counts, so what is bad comes last; variables and files must not be outvoted.
     given_elsewhere = {
         "--source": "RE_DMS_SOURCE__DSN" in environment or "dsn" in (file or ""),
-        "--warehouse": "RE_DMS_WAREHOUSE__URL" in environment or "[warehouse]" in (file or ""),
+        "--warehouse": "RE_DMS_WAREHOUSE__URL" in environment or "[warehouse]\nurl" in (file or ""),
     }
     words = [
         word for pair in zip(needed[::2], needed[1::2], strict=True) if not given_elsewhere[pair[0]] for word in pair

@@ -202,9 +202,10 @@ class InProcess:
         """Load every batch that waits; `twice`: each again, which must change nothing."""
         while (manifest := self.journal.manifest(self.loaded + 1)) is not None:
             for repeated in range(2 if twice else 1):
-                report = self.warehouse.load(
-                    manifest, journal_id=self.root.journal_id, pipeline=self.name, epoch=self.epoch, owner="test",
-                    fetch=self.journal.fetch,
-                )  # fmt: skip
+                with self.journal.files(manifest.number, "test") as files:
+                    report = self.warehouse.load(
+                        manifest, journal_id=self.root.journal_id, pipeline=self.name, epoch=self.epoch, owner="test",
+                        files=files,
+                    )  # fmt: skip
                 assert report.already_done == (repeated == 1)
             self.loaded = manifest.number

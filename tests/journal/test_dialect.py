@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from fix_postgres import Database
 from re_dms.errors import DecodeError
-from re_dms.journal.dialect import TEXT_BYTES_MAX, encode, odd_counts
+from re_dms.journal.dialect import encode, odd_counts
+from re_dms.odd import TEXT_BYTES_MAX
 from re_dms.pgtypes import Kind, PgType
 from re_dms.schema import Column, KeyKind, Relation
 

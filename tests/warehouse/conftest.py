@@ -1,12 +1,24 @@
-"""The bench: an empty warehouse with a claimed journal."""
+"""The bench: an empty warehouse with a claimed journal, of every kind that has to keep the contract."""
+
+from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
 
-from warehouse.building import Bench, bench
+from warehouse.building import Bench, DuckDBBench, bench
+
+KINDS = ("duckdb", "redshift-redshift_connector", "redshift-psycopg")
 
 
-@pytest.fixture(name="bench")
-def bench_fixture(tmp_path: Path) -> Bench:
+@pytest.fixture(name="duckdb_bench")
+def duckdb_bench_fixture(tmp_path: Path) -> DuckDBBench:
     return bench(tmp_path)
+
+
+@pytest.fixture(name="bench", params=KINDS)
+def bench_fixture(request: pytest.FixtureRequest) -> Bench:
+    kind, _, driver = request.param.partition("-")
+    if kind == "duckdb":
+        return request.getfixturevalue("duckdb_bench")
+    return request.getfixturevalue("redshift_benches")(driver)

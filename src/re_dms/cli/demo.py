@@ -29,6 +29,13 @@ import click
     metavar="DIR",
     help="The directory of Postgres's programs. Default: those of this machine, else the installed package.",
 )
+@click.option(
+    "--warehouse",
+    type=click.Choice(["duckdb", "redshift-standin"]),
+    default="duckdb",
+    show_default=True,
+    help="A DuckDB file, or our strict look-alike of Redshift over an S3 of moto's; all on this machine.",
+)
 @click.option("--json", "as_json", is_flag=True, help="End with one line of JSON: what was seen.")
 @click.option("--debug", is_flag=True, help="Show where in the code an error comes from.")
 def command(
@@ -37,10 +44,11 @@ def command(
     seconds: float | None,
     keep: Path | None,
     pg_bin: Path | None,
+    warehouse: str,
     as_json: bool,
     debug: bool,  # noqa: ARG001 - read by the group
 ) -> int:
     """Try re_dms: a throwaway Postgres, a running load, a crash in the middle, and a comparison of every row."""
     from re_dms.demo import command as demo
 
-    return demo.run(scale=scale, seconds=seconds, keep=keep, json=as_json, pg_bin=pg_bin)
+    return demo.run(scale=scale, seconds=seconds, keep=keep, json=as_json, pg_bin=pg_bin, warehouse=warehouse)

@@ -14,11 +14,13 @@ from typing import Any, Final, Literal
 from pydantic import BaseModel, ValidationError
 
 from re_dms.config import checks
+from re_dms.config.contradictions import contradictions
 from re_dms.config.keys import FILE_NAME, SECTIONS
 from re_dms.config.layers import PATH_SHOWN_MAX, Given, from_environment, from_file, from_options, shown
 from re_dms.config.words import in_words
 from re_dms.errors import ConfigurationError
 from re_dms.settings import (
+    REDSHIFT_FLUSH_SECONDS,
     CaptureSettings,
     JournalSettings,
     LogSettings,
@@ -28,6 +30,8 @@ from re_dms.settings import (
 )
 
 Half = Literal["source", "warehouse"]
+
+_LOGINS: Final = ("warehouse.password", "warehouse.password_file", "warehouse.cluster", "warehouse.workgroup")
 
 # Any of these says that libpq knows where to connect without a DSN.
 # https://www.postgresql.org/docs/current/libpq-envars.html
@@ -65,14 +69,16 @@ def load(
     sections, invalid = _validated(given)
     mistakes.extend(invalid)
     libpq_knows = any(environment.get(name) for name in LIBPQ)
-    mistakes.extend(_missing(given, needs, libpq_knows=libpq_knows))
-    mistakes.extend(_contradictions(sections))
+    mistakes.extend(_missing(given, sections, needs, libpq_knows=libpq_knows))
+    mistakes.extend(contradictions(lambda key: _value(sections, key)))
+    password, unreadable = _password(sections, needs | wants)
+    mistakes.extend(unreadable)
     if mistakes:
         raise ConfigurationError(
             "\n".join(mistakes),
             remedy="see docs/configuration.md, or `re-dms init` for a file with every key; nothing was started",
         )
-    settings = _settings(sections, halves=needs | wants, libpq_knows=libpq_knows)
+    settings = _settings(sections, halves=needs | wants, libpq_knows=libpq_knows, password=password)
     return Loaded(settings=settings, warnings=tuple(_warnings(settings, given, path)))
 
 
@@ -96,12 +102,14 @@ def _value(sections: Mapping[str, BaseModel | None], key: str) -> Any:
     return None if model is None else getattr(model, name)
 
 
-def _all(sections: Mapping[str, BaseModel | None], section: str) -> dict[str, Any]:
+def _all(sections: Mapping[str, BaseModel | None], section: str, *, but: str = "") -> dict[str, Any]:
     model = sections[section]
-    return {} if model is None else model.model_dump()
+    return {} if model is None else model.model_dump(exclude={but})
 
 
-def _missing(given: Mapping[str, Given], needs: frozenset[Half], *, libpq_knows: bool) -> list[str]:
+def _missing(
+    given: Mapping[str, Given], sections: Mapping[str, BaseModel | None], needs: frozenset[Half], *, libpq_knows: bool
+) -> list[str]:
     set_keys = {name for name, item in given.items() if item.value != ""}
     missing = []
     if "source" in needs and "source.dsn" not in set_keys and not libpq_knows:
@@ -111,27 +119,33 @@ def _missing(given: Mapping[str, Given], needs: frozenset[Half], *, libpq_knows:
             missing.append("warehouse.url: is needed (--warehouse or RE_DMS_WAREHOUSE__URL)")
         elif "journal.url" not in set_keys:
             missing.append("journal.url: is needed (--journal or RE_DMS_JOURNAL__URL)")
+    elif checks.is_redshift(_value(sections, "warehouse.url")):
+        if "journal.url" not in set_keys:
+            missing.append("journal.url: is needed for Redshift: s3://bucket/prefix (--journal or RE_DMS_JOURNAL__URL)")
+        if "warehouse" in needs and set_keys.isdisjoint(_LOGINS):
+            missing.append(
+                "warehouse.password: is needed (RE_DMS_WAREHOUSE__PASSWORD or warehouse.password_file), "
+                "or warehouse.cluster or warehouse.workgroup"
+            )
     return missing
 
 
-def _contradictions(sections: Mapping[str, BaseModel | None]) -> list[str]:
-    """Values that are right alone and wrong together."""
-    found = []
-    if _value(sections, "source.insecure_tls") and _value(sections, "source.ca_file"):
-        found.append("source.insecure_tls: cannot be combined with source.ca_file, which asks for a check")
-    if _value(sections, "journal.kms_key_id") and _value(sections, "journal.encryption") == "sse-s3":
-        found.append("journal.kms_key_id: goes with journal.encryption sse-kms, not sse-s3")
-    journal, warehouse = _value(sections, "journal.url"), _value(sections, "warehouse.url")
-    if journal and warehouse and journal.startswith("file:"):
-        directory, database = (Path(os.path.normpath(checks.url_path(url))) for url in (journal, warehouse))
-        if database == directory or directory.is_relative_to(database):
-            found.append("journal.url: cannot be the warehouse's file or lie below it")
-        elif database.is_relative_to(directory):
-            found.append("warehouse.url: cannot lie inside the journal's directory")
-    return found
+def _password(sections: Mapping[str, BaseModel | None], halves: frozenset[Half]) -> tuple[str | None, list[str]]:
+    """The warehouse's password and what is wrong with its file. The file is read where it is needed alone."""
+    given, file = _value(sections, "warehouse.password"), _value(sections, "warehouse.password_file")
+    if given is not None:
+        return given.get_secret_value(), []
+    if file is None or "warehouse" not in halves or not checks.is_redshift(_value(sections, "warehouse.url")):
+        return None, []
+    try:
+        return checks.secret_in(Path(file)), []
+    except ValueError as mistake:
+        return None, [f"warehouse.password_file: {mistake}"]
 
 
-def _settings(sections: Mapping[str, BaseModel | None], *, halves: frozenset[Half], libpq_knows: bool) -> Settings:
+def _settings(
+    sections: Mapping[str, BaseModel | None], *, halves: frozenset[Half], libpq_knows: bool, password: str | None
+) -> Settings:
     name = _value(sections, "pipeline.name")
     dsn, url = _value(sections, "source.dsn"), _value(sections, "warehouse.url")
     source = warehouse = None
@@ -147,16 +161,21 @@ def _settings(sections: Mapping[str, BaseModel | None], *, halves: frozenset[Hal
             insecure_tls=_value(sections, "source.insecure_tls"),
         )
     if "warehouse" in halves and url is not None:
-        warehouse = WarehouseSettings(url=url)
+        warehouse = WarehouseSettings(**_all(sections, "warehouse", but="password_file") | {"password": password})
     journal = _all(sections, "journal")
     journal["url"] = journal["url"] or default_journal(url)
+    capture = _all(sections, "capture")
+    if capture["flush_seconds"] is None:
+        capture["flush_seconds"] = (
+            REDSHIFT_FLUSH_SECONDS if checks.is_redshift(url) else CaptureSettings().flush_seconds
+        )
     return Settings(
         name=name,
         forget=_value(sections, "pipeline.forget"),
         source=source,
         warehouse=warehouse,
         journal=JournalSettings(**journal),
-        capture=CaptureSettings(**_all(sections, "capture")),
+        capture=CaptureSettings(**capture),
         log=LogSettings(**_all(sections, "log")),
     )
 
@@ -171,11 +190,14 @@ def _warnings(settings: Settings, given: Mapping[str, Given], path: Path | None)
     source = settings.source
     if source is not None and source.insecure_tls:
         found.append("source.insecure_tls is set: the source's certificate is not checked")
-    origin = given.get("source.dsn")
-    if origin is None or not isinstance(origin.value, str) or not checks.dsn_has_password(origin.value):
-        return found
-    if origin.layer == "options":
+    if settings.warehouse is not None and settings.warehouse.insecure_tls:
+        found.append("warehouse.insecure_tls is set: the warehouse's certificate is not checked")
+    dsn, password = given.get("source.dsn"), given.get("warehouse.password")
+    secret = [each for each in (dsn, password) if each is not None and isinstance(each.value, str)]
+    if dsn in secret and not checks.dsn_has_password(str(dsn.value)):
+        secret.remove(dsn)
+    if any(each.layer == "options" for each in secret):
         found.append("the DSN on the command line holds a password, which every user of this machine can see")
-    elif origin.layer == "file" and path is not None and path.stat().st_mode & 0o077:
+    if any(each.layer == "file" for each in secret) and path is not None and checks.others_can_read(path):
         found.append(f"{shown(str(path), PATH_SHOWN_MAX)} holds a password and others can read it: chmod 600")
     return found

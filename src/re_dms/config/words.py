@@ -52,4 +52,7 @@ def _words_for(finding: dict[str, Any]) -> str:
 
 
 def _plain(value: object) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value).replace("'", "")
+    if isinstance(value, float):
+        return f"{value:g}"
+    # Our own words stay as they are; Pydantic quotes the values that it expects.
+    return str(value) if isinstance(value, ValueError) else str(value).replace("'", "")

@@ -1,11 +1,13 @@
 """SQL that writes a row as one text, the same in Postgres and in DuckDB when, and only when, its values are the same.
 
 Pure text. Each side has a route of its own to the text, so that a mistake of the pipeline's own conversions shows:
-floats by the bits of IEEE 754, times by microseconds, bytes by hex, arrays as the JSON that the journal writes.
+floats by the bits of IEEE 754, times by microseconds, bytes by hex; arrays, hstores and composites as the JSON that the
+journal writes.
 """
 
 from __future__ import annotations
 
+import json
 from typing import Final
 
 from re_dms.pgtypes import Kind, PgType
@@ -47,7 +49,7 @@ _TARGET: Final[dict[Kind, str]] = {
 }
 
 _JSON_ELEMENTS: Final = frozenset({Kind.BOOL, Kind.INT2, Kind.INT4, Kind.INT8, Kind.FLOAT4, Kind.FLOAT8, Kind.NUMERIC})
-"""Elements that array_to_json writes as the journal does; the text of all others is made by the cast to text[]."""
+"""What Postgres's JSON functions write as the journal does; of all others the text is what counts."""
 _CONTROLS: Final = {"b": 8, "f": 12, "n": 10, "r": 13, "t": 9}
 
 
@@ -58,8 +60,16 @@ def quote(name: str) -> str:
 
 def source_value(column: Column) -> str:
     """Postgres's SQL for the canonical text of a column."""
-    template = _source_array(column.type) if column.type.kind is Kind.ARRAY else None
-    return (template or _SOURCE.get(column.type.kind, _SOURCE_DEFAULT)).format(quote(column.name))
+    match column.type.kind:
+        case Kind.ARRAY:
+            template = _source_array(column.type)
+        case Kind.HSTORE:
+            template = _SOURCE_HSTORE
+        case Kind.COMPOSITE:
+            template = _source_composite(column.type)
+        case kind:
+            template = _SOURCE.get(kind, _SOURCE_DEFAULT)
+    return template.format(quote(column.name))
 
 
 def target_value(column: Column) -> str:
@@ -86,9 +96,36 @@ def _row(values: list[str], length: str) -> str:
 def _source_array(pg: PgType) -> str:
     if pg.element in _JSON_ELEMENTS:
         return "cast(array_to_json({0}) as text)"
-    # The journal writes every control character as \u00xx, Postgres the usual five by a letter. An escaped backslash
-    # in front of such a letter is hidden behind a raw control character meanwhile: JSON text holds none.
-    text = "replace(cast(array_to_json(cast({0} as text[])) as text), '\\\\', chr(1))"
+    return _with_journals_controls("cast(array_to_json(cast({0} as text[])) as text)")
+
+
+def _with_journals_controls(text: str) -> str:
+    """SQL for JSON text whose control characters are written as the journal does: all as \\u00xx, where Postgres writes
+    the usual five by a letter. An escaped backslash in front of such a letter is hidden behind a raw control character
+    meanwhile: JSON text holds none."""
+    text = f"replace({text}, '\\\\', chr(1))"
     for letter, code in _CONTROLS.items():
         text = f"replace({text}, '\\{letter}', '\\u{code:04x}')"
     return f"replace({text}, chr(1), '\\\\')"
+
+
+# The cast needs no search path, as a function of the extension would; `each` keeps hstore's order.
+_SOURCE_HSTORE: Final = _with_journals_controls(
+    "case when {0} is not null then '{{' || coalesce((select string_agg(cast(to_json(key) as text) || ':' ||"
+    " coalesce(cast(to_json(value) as text), 'null'), ',' order by n) from json_each_text(cast({0} as json))"
+    " with ordinality each (key, value, n)), '') || '}}' end"
+)
+
+
+def _source_composite(pg: PgType) -> str:
+    """Field by field; a row of NULLs is no NULL."""
+    parts = []
+    for name, kind in pg.fields:
+        field = "({0})." + quote(name).replace("{", "{{").replace("}", "}}")
+        text = field if kind in _JSON_ELEMENTS else f"format('%s', {field})"
+        key = json.dumps(name, ensure_ascii=False).replace("'", "''").replace("{", "{{").replace("}", "}}")
+        value = f"coalesce(case when {field} is distinct from null then cast(to_json({text}) as text) end, 'null')"
+        parts.append(f"'{key}:' || {value}")
+    row = " || ',' || ".join(parts)
+    whole = f"'{{{{' || {row} || '}}}}'" if parts else "'{{}}'"
+    return _with_journals_controls(f"case when {{0}} is distinct from null then {whole} end")

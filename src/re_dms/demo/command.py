@@ -17,7 +17,9 @@ from rich.console import Console
 from localpg import LocalPostgres, PostgresNotFound, PostgresNotStarted
 from localpg.account import Account
 from localpg.binaries import cached_copy_of
+from re_dms.demo.duckdb_place import DuckDBPlace
 from re_dms.demo.facts import Facts
+from re_dms.demo.place import KINDS, Place
 from re_dms.demo.screen import Screen
 from re_dms.demo.story import Story
 from re_dms.errors import ConfigurationError
@@ -33,20 +35,23 @@ def run(
     keep: Path | None = None,
     json: bool = False,
     pg_bin: Path | None = None,
+    warehouse: str = KINDS[0],
 ) -> int:
-    """Play the demo. Returns 0 when every row is equal and every change arrived exactly once, else 1.
+    """Play the demo into a warehouse of one of KINDS. Returns 0 when every row is equal and every change arrived exactly once, else 1.
 
     `seconds` is how long the load runs. Everything is temporary, unless `keep` names a new directory for it. With
     `json` standard output gets one line of JSON and the story goes to standard error. Raises ConfigurationError
-    without a Postgres or with a used directory, ReDmsError when a step fails. KeyboardInterrupt and the SystemExit of
+    without a Postgres or a part of the stand-in, or with a used directory, ReDmsError when a step fails. KeyboardInterrupt and the SystemExit of
     SIGTERM leave no process and no directory behind, and neither does SIGKILL; save a cached copy of Postgres's
     programs, made when root has them in a place that only root may enter.
     """
     keep = None if keep is None else _new_directory(keep)
     console = Console(stderr=json, highlight=False, soft_wrap=False)
     with _ending_politely(), Screen(console) as screen:
-        facts, server = _play(screen, scale=scale, seconds=seconds or DEFAULT_SECONDS, keep=keep, pg_bin=pg_bin)
-    for line in _kept_in_words(keep, server):
+        facts, server, left = _play(
+            screen, warehouse, scale=scale, seconds=seconds or DEFAULT_SECONDS, keep=keep, pg_bin=pg_bin
+        )
+    for line in _kept_in_words(keep, server, left):
         console.print(line, markup=False, soft_wrap=True)
     if json:
         click.echo(encoder.dumps(facts.as_json()))
@@ -54,35 +59,52 @@ def run(
 
 
 def _play(
-    screen: Screen, *, scale: float, seconds: float, keep: Path | None, pg_bin: Path | None
-) -> tuple[Facts, LocalPostgres]:
-    """The story on a server of its own; all is ended when this returns or raises."""
-    screen.say("Nothing of yours is touched: the demo has a Postgres, a warehouse file and a directory of its own.")
-    screen.doing("Postgres starts")
-    story = None
+    screen: Screen, warehouse: str, *, scale: float, seconds: float, keep: Path | None, pg_bin: Path | None
+) -> tuple[Facts, LocalPostgres, list[tuple[str, str]]]:
+    """The story on servers of its own, and what is left of the warehouse; all is ended when this returns or raises."""
+    story = place = None
+    left: list[tuple[str, str]] = []
     try:
         server = _server(keep, pg_bin)
         try:
-            server.start()
-            screen.say(f"Postgres {'.'.join(map(str, server.version))} runs, for this demo only.")
             # In the server's directory, which its keeper removes even when we are killed.
             directory = server.directory / "shop" if keep is None else keep
+            place = _place(warehouse, directory, pg_bin)
+            for line in place.introduce():
+                screen.say(line)
+            screen.doing("Postgres starts")
+            server.start()
+            screen.say(f"Postgres {'.'.join(map(str, server.version))} runs, for this demo only.")
             directory.mkdir(exist_ok=True)
-            story = Story(screen, server, directory, scale=scale, seconds=seconds)
+            screen.doing("the warehouse starts")
+            place.start()
+            story = Story(screen, server, place, directory, scale=scale, seconds=seconds)
             facts = story.play(keep)
             screen.findings(facts)
+            left = [] if keep is None else place.keep()
         finally:
             # A second Ctrl-C must not leave anything half ended.
             signal.signal(signal.SIGINT, signal.SIG_IGN)
             screen.doing("everything is ended" if keep is not None else "everything is ended and removed")
             if story is not None:
                 story.close()
+            if place is not None:
+                place.close()
             server.close()
     except (PostgresNotFound, PostgresNotStarted) as error:
         raise ConfigurationError(
             str(error), remedy="name a directory of Postgres's programs with --pg-bin, or install Postgres"
         ) from error
-    return facts, server
+    return facts, server, left
+
+
+def _place(warehouse: str, directory: Path, pg_bin: Path | None) -> Place:
+    if warehouse == DuckDBPlace.kind:
+        return DuckDBPlace(directory)
+    # Its drivers and AWS's libraries take their time to import.
+    from re_dms.demo.redshift_place import RedshiftStandInPlace
+
+    return RedshiftStandInPlace(directory, pg_bin)
 
 
 def _server(keep: Path | None, pg_bin: Path | None) -> LocalPostgres:
@@ -108,7 +130,7 @@ def _new_directory(path: Path) -> Path:
     return path
 
 
-def _kept_in_words(keep: Path | None, server: LocalPostgres) -> list[str]:
+def _kept_in_words(keep: Path | None, server: LocalPostgres, left: list[tuple[str, str]]) -> list[str]:
     if keep is None:
         copy = cached_copy_of(server.binaries)
         return [
@@ -120,8 +142,7 @@ def _kept_in_words(keep: Path | None, server: LocalPostgres) -> list[str]:
     start = f"{runner}{server.binaries / 'pg_ctl'} -D {server.data} -o '-k {server.data}' start"
     return [
         "Left for a look:",
-        f"  the warehouse  {keep / 'shop.duckdb'}",
-        f"  the journal    {keep / 'shop.duckdb.journal'}",
+        *(f"  the {what:<11}{where}" for what, where in left),
         f"  the log        {keep / 'pipeline.log'}",
         f"  the source     {server.directory}, stopped; to start it:",
         f"                 {start}",

@@ -1,26 +1,23 @@
-"""Compare tables in Postgres with tables in DuckDB: every row, in SQL on both sides.
+"""Compare tables in Postgres with tables in a warehouse: every row, in SQL on both sides.
 
-Each side writes every row as one canonical text (see `canonical`), takes its md5, and sums the digests' halves: equal
-counts and equal sums of 2 x 60 bits mean equal multisets of rows. Where they differ, the rows that only one side has
-are counted. Which tables and columns there have to be is asked of Postgres's catalog, not of the warehouse.
+Each side writes every row as one canonical text (see `canonical` and `redshift_canonical`), takes its md5, and sums the
+digests' halves: equal counts and equal sums of 2 x 60 bits mean equal multisets of rows. Where they differ, the rows
+that only one side has are counted. Which tables and columns there have to be is asked of Postgres's catalog, not of the
+warehouse.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
-import duckdb
 import psycopg
 from psycopg.abc import Query
-from pydantic import TypeAdapter
 
-from re_dms.demo.canonical import quote, source_row, target_row
+from re_dms.demo.canonical import quote
+from re_dms.demo.place import Digest, Side
 from re_dms.schema import Relation
-
-_RELATION: Final[TypeAdapter[Relation]] = TypeAdapter(Relation)
 
 # What decides how Postgres prints values; the pipeline forces the same (protocol line 7).
 _SESSION: Final = (
@@ -46,29 +43,26 @@ class Comparison:
         return not self.problem and not self.missing and not self.surplus and self.source_rows == self.target_rows
 
 
-def compare_all(dsn: str, path: str | Path) -> list[Comparison]:
-    """Every table that `dsn` has, and every one that is recorded in the DuckDB file at `path`, by name.
+def compare_all(dsn: str, side: Side) -> list[Comparison]:
+    """Every table that `dsn` has, and every one that is recorded in the warehouse, by name.
 
-    The source must be at rest, and no other process may have the file open.
+    The source must be at rest, and so must the warehouse.
     """
-    with duckdb.connect(str(path), read_only=True) as target, psycopg.connect(dsn) as source:
+    with psycopg.connect(dsn) as source:
         source.execute(_SESSION)
-        target.execute("set timezone to 'UTC'")
-        recorded = {relation.full_name: relation for relation in recorded_relations(target)}
+        recorded = {relation.full_name: relation for relation in side.relations()}
         catalog = _catalog(source)
-        return [_compare_named(source, target, name, recorded, catalog) for name in sorted({*recorded, *catalog})]
+        return [_compare_named(source, side, name, recorded, catalog) for name in sorted({*recorded, *catalog})]
 
 
-def compare_table(source: psycopg.Connection[Any], target: duckdb.DuckDBPyConnection, relation: Relation) -> Comparison:
-    """Every row of one table that both sides have, by the columns of `relation`. Sessions: see `compare_all`."""
-    source_digest = source.execute(_query(_source_digest(relation))).fetchone()
-    target_digest = target.execute(_target_digest(relation)).fetchone()
-    if source_digest is None or target_digest is None:
-        raise RuntimeError("a count gave no row")
+def compare_table(source: psycopg.Connection[Any], side: Side, relation: Relation) -> Comparison:
+    """Every row of one table that both sides have, by the columns of `relation`. The source's session: see _SESSION."""
+    source_rows = _source_rows(side, relation)
+    source_digest, target_digest = _source_digest(source, source_rows), side.digest(relation)
     missing = surplus = 0
-    if tuple(source_digest) != tuple(target_digest):
-        ours = Counter(row[0] for row in source.execute(_query(_source_rows(relation))))
-        theirs = Counter(row[0] for row in target.execute(_target_rows(relation)).fetchall())
+    if source_digest != target_digest:
+        ours = Counter(row[0] for row in source.execute(_query(source_rows)))
+        theirs = Counter(side.rows(relation))
         missing, surplus = (ours - theirs).total(), (theirs - ours).total()
     return Comparison(
         table=relation.full_name,
@@ -79,20 +73,12 @@ def compare_table(source: psycopg.Connection[Any], target: duckdb.DuckDBPyConnec
     )
 
 
-def recorded_relations(target: duckdb.DuckDBPyConnection) -> list[Relation]:
-    """The tables that pipelines filled in this file, as re_dms recorded them, by name."""
-    rows = target.execute(
-        "select relation from re_dms.tables where relation is not null order by schema_name, table_name"
-    ).fetchall()
-    return [_RELATION.validate_json(row[0]) for row in rows]
-
-
 # ---------------------------------------------------------------------- names and columns
 
 
 def _compare_named(
     source: psycopg.Connection[Any],
-    target: duckdb.DuckDBPyConnection,
+    side: Side,
     name: str,
     recorded: dict[str, Relation],
     catalog: dict[str, tuple[str, ...]],
@@ -102,11 +88,9 @@ def _compare_named(
         return Comparison(table=name, source_rows=0, target_rows=0, problem="the warehouse does not have it")
     if columns is None:
         return Comparison(table=name, source_rows=0, target_rows=0, problem="the source does not have it")
-    if set(columns) != {column.name for column in relation.columns} or set(columns) != _target_columns(
-        target, relation
-    ):
+    if set(columns) != {column.name for column in relation.columns} or set(columns) != side.columns(relation):
         return Comparison(table=name, source_rows=0, target_rows=0, problem="its columns differ")
-    return compare_table(source, target, relation)
+    return compare_table(source, side, relation)
 
 
 def _catalog(source: psycopg.Connection[Any]) -> dict[str, tuple[str, ...]]:
@@ -121,41 +105,23 @@ def _catalog(source: psycopg.Connection[Any]) -> dict[str, tuple[str, ...]]:
     return {name: tuple(columns) for name, columns in rows}
 
 
-def _target_columns(target: duckdb.DuckDBPyConnection, relation: Relation) -> set[str]:
-    rows = target.execute(
-        "select column_name from duckdb_columns() where database_name = current_database() and schema_name = ?"
-        " and table_name = ?",
-        [relation.schema, relation.name],
-    ).fetchall()
-    return {row[0] for row in rows}
-
-
 # ---------------------------------------------------------------------- SQL
 
 
-def _name(relation: Relation) -> str:
-    return f"{quote(relation.schema)}.{quote(relation.name)}"
-
-
-def _source_rows(relation: Relation) -> str:
+def _source_rows(side: Side, relation: Relation) -> str:
     # ONLY: the rows of child tables are published under the children's own names.
-    return f"select md5({source_row(relation.columns)}) as d from only {_name(relation)}"
+    name = f"{quote(relation.schema)}.{quote(relation.name)}"
+    return f"select md5({side.source_row(relation.columns)}) as d from only {name}"
 
 
-def _target_rows(relation: Relation) -> str:
-    return f"select md5({target_row(relation.columns)}) as d from {_name(relation)}"
-
-
-def _source_digest(relation: Relation) -> str:
+def _source_digest(source: psycopg.Connection[Any], rows: str) -> Digest:
     halves = [
         f"cast(coalesce(sum(cast(cast('x' || substr(d, {at}, 15) as bit(60)) as bigint)), 0) as text)" for at in (1, 16)
     ]
-    return f"select count(*), {', '.join(halves)} from ({_source_rows(relation)}) as digests"
-
-
-def _target_digest(relation: Relation) -> str:
-    halves = [f"cast(coalesce(sum(cast('0x' || substr(d, {at}, 15) as hugeint)), 0) as varchar)" for at in (1, 16)]
-    return f"select count(*), {', '.join(halves)} from ({_target_rows(relation)}) as digests"
+    found = source.execute(_query(f"select count(*), {', '.join(halves)} from ({rows}) as digests")).fetchone()
+    if found is None:
+        raise RuntimeError("a count gave no row")
+    return found[0], found[1], found[2]
 
 
 def _query(text: str) -> Query:

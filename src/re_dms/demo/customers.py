@@ -198,7 +198,7 @@ class Customers:
     # ------------------------------------------------------------------ now and then
 
     def edit_document(self) -> None:
-        """The body is 100 kB and mostly left alone: Postgres does not send it then (unchanged TOAST)."""
+        """The body is long and mostly left alone: Postgres does not send it then (unchanged TOAST)."""
         document = self._document()
         with self._transaction():
             self._do(

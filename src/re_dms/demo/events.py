@@ -60,7 +60,7 @@ class Heard:
         return event
 
     def _loaded(self, event: dict[str, Any]) -> None:
-        self.batches += 1
+        self.batches += event["batches"]
         self.transactions += event["transactions"]
         self.changes += event["changes"]
         self.copied_rows += event["copied"]

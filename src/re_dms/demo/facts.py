@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
-
-import duckdb
 
 from re_dms.demo.compare import Comparison
 from re_dms.demo.customers import Done
@@ -72,7 +70,7 @@ class Kill:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """Everything that the end of the demo tells."""
+    """Everything that the end of the demo tells. `warehouse` is its kind, `warehouse_name` what the demo calls it."""
 
     tables: tuple[TableFacts, ...]
     kills: tuple[Kill, ...]
@@ -81,6 +79,8 @@ class Facts:
     lag_p50_ms: float | None
     lag_p99_ms: float | None
     postgres: str
+    warehouse: str
+    warehouse_name: str
     seconds: float
     kept: Path | None
 
@@ -113,6 +113,7 @@ class Facts:
             "transactions": self.transactions,
             "lag_ms": {"p50": _rounded(self.lag_p50_ms), "p99": _rounded(self.lag_p99_ms)},
             "postgres": self.postgres,
+            "warehouse": self.warehouse,
             "seconds": round(self.seconds, 1),
             "kept": None if self.kept is None else str(self.kept),
         }
@@ -122,18 +123,16 @@ def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 1)
 
 
-def gather(path: Path, comparisons: Iterable[Comparison], committed: Done) -> tuple[TableFacts, ...]:
-    """Join the comparisons with the counts in the warehouse at `path` and with what the load committed in `public`."""
-    columns = ", ".join(("copied", *KINDS))
-    with duckdb.connect(str(path), read_only=True) as target:
-        rows = target.execute(f"select schema_name || '.' || table_name, {columns} from re_dms.tables").fetchall()
-    counts = {name: (copied, tuple(arrived)) for name, copied, *arrived in rows}
-    nothing = (0, (0,) * len(KINDS))
+def gather(
+    counts: Mapping[str, tuple[int, ...]], comparisons: Iterable[Comparison], committed: Done
+) -> tuple[TableFacts, ...]:
+    """Join the comparisons with the warehouse's counts (see `Side.counts`) and with what the load committed in `public`."""
+    nothing = (0,) * (1 + len(KINDS))
     return tuple(
         TableFacts(
             comparison=comparison,
             copied=counts.get(comparison.table, nothing)[0],
-            arrived=counts.get(comparison.table, nothing)[1],
+            arrived=counts.get(comparison.table, nothing)[1:],
             committed=tuple(committed[comparison.table.removeprefix("public."), kind] for kind in KINDS),
         )
         for comparison in comparisons

@@ -6,38 +6,28 @@ import contextlib
 import os
 import signal
 import subprocess
-import sys
 import threading
 from concurrent.futures import Future
 from pathlib import Path
 from typing import IO, Final
-from urllib.parse import quote
 
 from re_dms.demo.events import Heard
+from re_dms.demo.place import Place
+from re_dms.demo.process import environment, following
 from re_dms.errors import ReDmsError
 
 _END_SECONDS_MAX: Final = 10.0
 
-# Asks the kernel to kill the process when the demo dies, whatever kills it, and becomes the command. Not `preexec_fn`,
-# which is not safe once there are threads. The supervisor's own children follow it by their lifelines.
-# https://man7.org/linux/man-pages/man2/PR_SET_PDEATHSIG.2const.html
-_FOLLOW: Final = """
-import ctypes, os, sys
-ctypes.CDLL(None).prctl(1, 9)
-if os.getppid() == int(sys.argv[1]):
-    os.execv(sys.argv[2], sys.argv[2:])
-"""
-
 
 class Pipeline:
-    """One pipeline from `dsn` into `directory`; it may be started again and again. Start it from the main thread."""
+    """One pipeline from `dsn` into `place`, which has started; its log is in `directory`. It may be started again and
+    again, from the main thread."""
 
-    def __init__(self, dsn: str, directory: Path) -> None:
+    def __init__(self, dsn: str, place: Place, directory: Path) -> None:
         self.heard = Heard()
-        self.warehouse = directory / "shop.duckdb"
-        self.journal = directory / "shop.duckdb.journal"
         self.log = directory / "pipeline.log"
         self._dsn = dsn
+        self._place = place
         self._directory = directory
         self._process: subprocess.Popen[str] | None = None
         self._listener: threading.Thread | None = None
@@ -46,9 +36,8 @@ class Pipeline:
     def start(self, *arguments: str) -> None:
         """Start `re-dms run` with these further arguments."""
         self.heard.streaming = False
-        command = [sys.executable, "-m", "re_dms", "run", "--warehouse", f"duckdb://{quote(str(self.warehouse))}"]
         self._process = subprocess.Popen(
-            [sys.executable, "-I", "-S", "-c", _FOLLOW, str(os.getpid()), *command, *arguments],
+            following("-m", "re_dms", "run", *self._place.arguments(), *arguments),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -63,11 +52,9 @@ class Pipeline:
         self._listener.start()
 
     def _environment(self) -> dict[str, str]:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("RE_DMS_", "PG"))}
-        if path := kept.get("PYTHONPATH"):
-            kept["PYTHONPATH"] = os.pathsep.join(str(Path(entry).absolute()) for entry in path.split(os.pathsep))
         # The DSN goes by the environment: every user of the machine can read a command line.
-        return kept | {"RE_DMS_SOURCE__DSN": self._dsn, "RE_DMS_LOG__LEVEL": "debug", "RE_DMS_LOG__FORMAT": "json"}
+        ours = {"RE_DMS_SOURCE__DSN": self._dsn, "RE_DMS_LOG__LEVEL": "debug", "RE_DMS_LOG__FORMAT": "json"}
+        return environment() | ours | dict(self._place.environment())
 
     def _listen(self, stderr: IO[str]) -> None:
         """Until the last process of the group is gone: all of them hold this pipe."""

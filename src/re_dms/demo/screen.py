@@ -115,7 +115,7 @@ class Screen:
 
 def _table(facts: Facts) -> Table:
     table = Table(
-        title="What arrived in the warehouse, and how many rows both sides have",
+        title=f"What arrived in {facts.warehouse_name}, and how many rows both sides have",
         title_justify="left",
         title_style="bold",
         box=SIMPLE_HEAD,  # narrow enough for 80 columns
@@ -167,7 +167,7 @@ def _sentences(facts: Facts) -> list[tuple[str, str]]:
         lag = f"p50 {facts.lag_p50_ms / 1000:.2f} s, p99 {facts.lag_p99_ms / 1000:.2f} s, the crash included"
         of = f"{facts.transactions:,} transactions in {facts.batches:,} batches"
         why = "a batch closes after 1 s, see `re-dms run --flush-seconds`"
-        said.append((f"Lag from commit in Postgres to visible in the warehouse: {lag} ({of}; {why}).", ""))
+        said.append((f"Lag from commit in Postgres to visible in {facts.warehouse_name}: {lag} ({of}; {why}).", ""))
     said.extend((f"The crash: {kill_in_words(kill)}", "") for kill in facts.kills)
     return said
 

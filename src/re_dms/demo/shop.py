@@ -53,7 +53,7 @@ create table documents (
     body text not null,
     version integer not null default 1
 );
--- Stored out of line and not compressed, so that 100 kB are 100 kB, and are not sent when they do not change.
+-- Stored out of line and not compressed, so that they are as long as they are, and are not sent when they do not change.
 alter table documents alter column body set storage external;
 create table "Order" (
     "Group" integer primary key,
@@ -68,10 +68,12 @@ create table carts (
 );
 '''
 
+_MD5_BYTES: Final = 32
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sizes:
-    """How many rows the shop starts with."""
+    """How many rows the shop starts with, and how long its documents are."""
 
     customers: int
     orders: int
@@ -79,10 +81,11 @@ class Sizes:
     documents: int
     carts: int
     groups: int
+    body_bytes: int
 
     @classmethod
-    def at(cls, scale: float) -> Sizes:
-        """The default shop times `scale`, but never an empty table."""
+    def at(cls, scale: float, *, body_bytes: int) -> Sizes:
+        """The default shop times `scale`, but never an empty table. The documents' length stays, in whole MD5s."""
 
         def size(rows: int) -> int:
             return max(10, round(rows * scale))
@@ -94,14 +97,16 @@ class Sizes:
             documents=size(30),
             carts=size(300),
             groups=size(200),
+            body_bytes=body_bytes,
         )
 
 
 def create(connection: psycopg.Connection[Any], sizes: Sizes) -> None:
     """Make the tables and fill them. The connection is in autocommit."""
     connection.execute(SCHEMA)
+    md5s = sizes.body_bytes // _MD5_BYTES
     for rows, statement in _fill(sizes):
-        connection.execute(sql.SQL(statement).format(rows=rows))
+        connection.execute(sql.SQL(statement).format(rows=rows, md5s=md5s))
     connection.execute("vacuum analyze")
 
 
@@ -141,7 +146,7 @@ def _fill(sizes: Sizes) -> Iterator[tuple[int, LiteralString]]:
         sizes.documents,
         (
             "insert into documents (title, body) select 'document ' || i, (select string_agg(md5(i::text || j), '')"
-            " from generate_series(1, 3200) j) from generate_series(1, {rows}) i"
+            " from generate_series(1, {md5s}) j) from generate_series(1, {rows}) i"
         ),
     )
     yield sizes.carts, "insert into carts (content) select '[]' from generate_series(1, {rows})"

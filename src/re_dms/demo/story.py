@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
-import duckdb
 import psycopg
 
 from localpg import LocalPostgres
@@ -16,6 +15,7 @@ from re_dms.demo.compare import compare_all
 from re_dms.demo.customers import Done
 from re_dms.demo.facts import Facts, Kill, gather
 from re_dms.demo.load import Load
+from re_dms.demo.place import Place
 from re_dms.demo.runner import Pipeline
 from re_dms.demo.screen import Screen
 from re_dms.demo.shop import TABLES, Sizes, create
@@ -29,20 +29,22 @@ _DRAIN_SECONDS_MAX: Final = 60.0
 _TRUNCATE_AT: Final = 0.4
 _KILL_AT: Final = 0.5
 _KILLS_MAX: Final = 3
-_LOCK_SECONDS_MAX: Final = 5.0
 _DRAINED: Final = 143  # 128 + SIGTERM
 
 
 class Story:
     """Plays over a running, empty server. `close` ends what runs, wherever the story stands."""
 
-    def __init__(self, screen: Screen, server: LocalPostgres, directory: Path, *, scale: float, seconds: float) -> None:
+    def __init__(
+        self, screen: Screen, server: LocalPostgres, place: Place, directory: Path, *, scale: float, seconds: float
+    ) -> None:
         self.screen = screen
         self.server = server
-        self.sizes = Sizes.at(scale)
+        self.place = place
+        self.sizes = Sizes.at(scale, body_bytes=place.body_bytes)
         self.seconds = seconds
         self.patience = _PATIENCE_SECONDS * max(1.0, scale)
-        self.pipeline = Pipeline(server.dsn(), directory)
+        self.pipeline = Pipeline(server.dsn(), place, directory)
         self.load = Load(server.dsn(), self.sizes, threads=_THREADS, pause_seconds=_PAUSE_SECONDS)
         self.kills: list[Kill] = []
         screen.heard = self.pipeline.heard
@@ -74,7 +76,7 @@ class Story:
             row = connection.execute(f"select {counts}".encode()).fetchone()
         self.screen.say(
             f"A shop is in it: {len(TABLES)} tables, {row[0] if row else 0:,} rows; composite and uuid keys, "
-            'documents of 100 kB, a table called "Order" with a column called "select".'
+            f'documents of {self.sizes.body_bytes // 1000} kB, a table called "Order" with a column called "select".'
         )
 
     def _copy(self) -> None:
@@ -87,7 +89,7 @@ class Story:
         self._wait(lambda: self.pipeline.heard.streaming, "the first copy")
         self.screen.say(
             "Copied. Now it streams: Postgres sends every commit, the pipeline writes batches into its journal and loads "
-            "each into DuckDB in one transaction. Only what is in the journal may go from Postgres's own log."
+            f"each into {self.place.name} in one transaction. Only what is in the journal may go from Postgres's own log."
         )
 
     def _busy_hours(self) -> None:
@@ -114,7 +116,7 @@ class Story:
         began = time.monotonic()
         pipeline.wait_until_gone()
         batch, batches = killed.result(), pipeline.heard.batches
-        watermark = _watermark(pipeline.warehouse)
+        watermark = self.place.watermark()
         self.screen.say(
             f"SIGKILL! All processes of the pipeline are gone, in the middle of loading batch {batch}. "
             "The customers do not notice, and go on.",
@@ -163,16 +165,19 @@ class Story:
 
     def _compare(self, committed: Done, kept: Path | None) -> Facts:
         self.screen.doing("every row is compared, in SQL on both sides")
-        comparisons = compare_all(self.server.dsn(), self.pipeline.warehouse)
+        with self.place.opened() as side:
+            comparisons, counts = compare_all(self.server.dsn(), side), side.counts()
         heard = self.pipeline.heard
         return Facts(
-            tables=gather(self.pipeline.warehouse, comparisons, committed),
+            tables=gather(counts, comparisons, committed),
             kills=tuple(self.kills),
             batches=heard.batches,
             transactions=heard.transactions,
             lag_p50_ms=heard.lag_quantile_ms(0.5),
             lag_p99_ms=heard.lag_quantile_ms(0.99),
             postgres=".".join(map(str, self.server.version)),
+            warehouse=self.place.kind,
+            warehouse_name=self.place.name,
             seconds=self.screen.seconds,
             kept=kept,
         )
@@ -212,20 +217,6 @@ def _settles(is_done: Callable[[], bool]) -> bool:
     return is_done()
 
 
-def _watermark(path: Path) -> int:
-    """The last batch that the warehouse has committed, read while no pipeline runs."""
-    deadline = time.monotonic() + _LOCK_SECONDS_MAX
-    while True:
-        try:
-            with duckdb.connect(str(path), read_only=True) as target:
-                row = target.execute("select coalesce(max(batch), 0) from re_dms.watermark").fetchone()
-                return 0 if row is None else int(row[0])
-        except duckdb.IOException:  # the killed process may still be on its way out
-            if time.monotonic() > deadline:
-                raise
-        time.sleep(_POLL_SECONDS)
-
-
 @contextlib.contextmanager
 def _refusals_in_words() -> Iterator[None]:
     """Errors of the demo's own sessions, without the texts that may quote a value."""
@@ -236,8 +227,4 @@ def _refusals_in_words() -> Iterator[None]:
         raise ReDmsError(
             f"the demo's own Postgres refused a statement of the demo: {type(error).__name__}{state}",
             remedy="run it again with --keep DIR and read postgres/server.log there",
-        ) from error
-    except duckdb.Error as error:
-        raise ReDmsError(
-            f"the demo cannot read its own warehouse: {type(error).__name__}", remedy="run it again with --keep DIR"
         ) from error

@@ -1,43 +1,33 @@
 """Raw Postgres text → the journal's dialect 1, as expressions on whole columns.
 
-bytea becomes bare hex, arrays become JSON; every other text stays as Postgres printed it (json, hstore, composites and
+bytea becomes bare hex; arrays, hstores and composites become JSON; every other text stays as Postgres printed it (json and
 ranges too). Which values a warehouse may not hold is counted, not changed: what to do about them is apply's business.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
 import polars as pl
 
-from re_dms.errors import DecodeError
+from re_dms.journal.json_forms import arrays, composites, hstores
+from re_dms.odd import JSON_KINDS, is_odd, suspect
 from re_dms.pgtypes import Kind, PgType
-from re_dms.schema import Column, Relation
+from re_dms.schema import Relation
 
-TEXT_BYTES_MAX: Final = 65_535
-"""What Redshift's VARCHAR holds. https://docs.aws.amazon.com/redshift/latest/dg/r_Character_types.html"""
-
-_FLOATS: Final = frozenset({Kind.FLOAT4, Kind.FLOAT8, Kind.NUMERIC})
-_NUMBERS: Final = _FLOATS | {Kind.INT2, Kind.INT4, Kind.INT8}
-_DATES: Final = frozenset({Kind.DATE, Kind.TIMESTAMP, Kind.TIMESTAMPTZ})
-_TEXTS: Final = frozenset({Kind.TEXT, Kind.BPCHAR, Kind.JSON, Kind.JSONB, Kind.ARRAY, Kind.OTHER})
-_NOT_FINITE: Final = ("NaN", "Infinity", "-Infinity")
-_INFINITE: Final = ("infinity", "-infinity")
-
-# array_out: https://www.postgresql.org/docs/current/arrays.html#ARRAYS-IO
-_BOUNDS: Final = r"^(?:\[-?\d+:-?\d+\])+="
-_STRING_OR_REST: Final = r'(?s)"(?:[^"\\]|\\.)*"|[^"]+'
-_BOX_ARRAY: Final = 1020  # the one built-in type whose arrays are delimited by ';' (pg_type.typdelim)
-_CONTROLS: Final = {chr(code): f"\\u{code:04x}" for code in range(0x20)}
+_TO_JSON: Final[dict[Kind, Callable[[pl.Series, PgType, str], pl.Series]]] = {
+    Kind.ARRAY: arrays,
+    Kind.HSTORE: hstores,
+    Kind.COMPOSITE: composites,
+}
 
 
 def encode(frame: pl.DataFrame, relation: Relation) -> pl.DataFrame:
     """The frame with its `c<attnum>` and `f<attnum>` columns in the journal's dialect; all else passes unchanged.
 
-    Arrays: numbers become JSON numbers (NaN and infinities strings), bool true/false, NULL null, every other element
-    a JSON string of its text form; lower bounds are dropped, dimensions nest. Raises DecodeError for a text that is no
-    array.
+    What becomes JSON, and how, is told by `json_forms`. Raises DecodeError for a text that is no value of its type.
     """
     changed: list[pl.Expr | pl.Series] = []
     for column in relation.columns:
@@ -46,8 +36,9 @@ def encode(frame: pl.DataFrame, relation: Relation) -> pl.DataFrame:
                 continue
             if column.type.kind is Kind.BYTEA:
                 changed.append(pl.col(name).str.strip_prefix("\\x"))
-            elif column.type.kind is Kind.ARRAY:
-                changed.append(_arrays(frame[name], column, relation))
+            elif column.type.kind in _TO_JSON:
+                where = f"column {column.name!r} of {relation.full_name}"
+                changed.append(_TO_JSON[column.type.kind](frame[name], column.type, where))
     return frame.with_columns(changed) if changed else frame
 
 
@@ -66,71 +57,19 @@ def encode_missing(relation: Relation) -> Relation:
 def odd_counts(frame: pl.DataFrame, relation: Relation) -> dict[str, int]:
     """Per attnum (as text), how many values of its `c` column a warehouse may not hold; zeros are left out.
 
-    NaN and infinities of floats and numeric; infinity, BC and years over 9999 of dates and timestamps; infinite
-    intervals; over TEXT_BYTES_MAX bytes of text-like kinds (arrays as JSON: call it after `encode`).
+    What is odd is told by `re_dms.odd`. Structured values are judged as JSON: call it after `encode`.
     """
-    counts = []
+    tests, types = [], {}
     for column in relation.columns:
-        name, odd = f"c{column.attnum}", _is_odd(column)
-        if odd is not None and name in frame.columns:
-            counts.append(odd.sum().alias(str(column.attnum)))
-    if not counts:
+        name = f"c{column.attnum}"
+        test = suspect(column.type, pl.col(name)) if name in frame.columns else None
+        if test is not None:
+            tests.append(test.sum().alias(str(column.attnum)))
+            types[str(column.attnum)] = column.type
+    if not tests:
         return {}
-    return {attnum: int(count) for attnum, count in frame.select(counts).row(0, named=True).items() if count}
-
-
-def _is_odd(column: Column) -> pl.Expr | None:
-    value, kind = pl.col(f"c{column.attnum}"), column.type.kind
-    if kind in _FLOATS:
-        return value.is_in(_NOT_FINITE)
-    if kind in _DATES:
-        # The fifth character of YYYY-MM-DD is a dash; of infinity, -infinity and longer years it is not.
-        return (value.str.slice(4, 1) != "-") | value.str.ends_with("BC")
-    if kind is Kind.INTERVAL:
-        return value.is_in(_INFINITE)
-    if kind in _TEXTS:
-        return value.str.len_bytes() > TEXT_BYTES_MAX
-    return None
-
-
-def _arrays(literals: pl.Series, column: Column, relation: Relation) -> pl.Series:
-    """A column of array literals as JSON."""
-    value = pl.col("a")
-    frame = literals.rename("a").to_frame()
-    quoted, controls, bounded = frame.select(
-        value.str.contains('"', literal=True).any().alias("quoted"),
-        value.str.contains(r"[\x00-\x1f]").any().alias("controls"),
-        value.str.starts_with("[").any().alias("bounded"),
-    ).row(0)
-    if bounded:
-        frame = frame.select(value.str.replace(_BOUNDS, ""))
-    if not frame.select((value.str.starts_with("{") & value.str.ends_with("}")).all()).item():
-        raise DecodeError(
-            f"column {column.name!r} of {relation.full_name} is an array ({column.type.name}), "
-            f"and a value does not read as one"
-        )
-    if quoted:
-        # What a string escapes (\" and \\) is what JSON escapes: strings stay, the rest around them is translated.
-        tokens, token = value.str.extract_all(_STRING_OR_REST), pl.element()
-        translated = pl.when(token.str.starts_with('"')).then(token).otherwise(_unquoted(token, column.type))
-        json = tokens.list.eval(translated).list.join("")
-    else:
-        json = _unquoted(value, column.type)
-    if controls:  # they can only be within elements: array_out prints no white space of its own
-        json = json.str.replace_many(_CONTROLS)
-    return frame.select(json.alias(literals.name)).to_series()
-
-
-def _unquoted(part: pl.Expr, type_: PgType) -> pl.Expr:
-    """A part of array literals that is outside of strings, as JSON: braces, NULL, delimiters, bare elements."""
-    if type_.element in _NUMBERS:
-        # -Infinity is met before the Infinity in it: matches are taken from the left and do not overlap.
-        numbers = {"{": "[", "}": "]", "NULL": "null"} | {word: f'"{word}"' for word in _NOT_FINITE}
-        return part.str.replace_many(numbers)
-    if type_.element is Kind.BOOL:
-        return part.str.replace_many({"{": "[", "}": "]", "NULL": "null", "t": "true", "f": "false"})
-    if type_.oid == _BOX_ARRAY:
-        elements = part.str.replace_all(r"[^{};]+", '"$0"')
-        return elements.str.replace_many({'"NULL"': "null", "{": "[", "}": "]", ";": ","})
-    elements = part.str.replace_all(r"[^{},]+", '"$0"')
-    return elements.str.replace_many({'"NULL"': "null", "{": "[", "}": "]"})
+    counts = {attnum: int(count or 0) for attnum, count in frame.select(tests).row(0, named=True).items()}
+    for attnum, pg in types.items():
+        if counts[attnum] and pg.kind in JSON_KINDS:  # the tests of JSON take some for odd that are not
+            counts[attnum] = int(is_odd(pg, frame[f"c{attnum}"]).sum())
+    return {attnum: count for attnum, count in counts.items() if count}

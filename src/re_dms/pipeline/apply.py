@@ -1,9 +1,11 @@
-"""Apply: the process that loads the journal's batches into the warehouse, each in one transaction, in order."""
+"""Apply: the process that loads the journal's batches into the warehouse, in order, each or a group in one transaction."""
 
 from __future__ import annotations
 
 import time
 import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Final
 
 import structlog
@@ -15,8 +17,10 @@ from re_dms.journal.opening import open_store
 from re_dms.journal.retention import prune
 from re_dms.lsn import LSN
 from re_dms.manifest import Manifest, Root, WarehouseName
+from re_dms.pipeline.group import fold_group, take_group
 from re_dms.pipeline.surroundings import Surroundings
 from re_dms.settings import WarehouseSettings
+from re_dms.warehouse.base import Files, LoadReport
 from re_dms.warehouse.opening import open_warehouse
 
 log = structlog.get_logger()
@@ -41,6 +45,7 @@ class Apply:
         self.warehouse = open_warehouse(target)
         self.url = target.url
         self.owner = uuid.uuid4().hex[:12]
+        self.ahead: Manifest | None = None  # read already, and left out of the last group
         self.drain_until: float | None = None
         self.asked = False  # how far the warehouse is, whenever nothing waits
         self.loaded = 0  # batches since the journal was pruned
@@ -113,13 +118,22 @@ class Apply:
                 return
 
     def _next(self) -> Manifest | None:
-        """The next batch. One that is missing may have been applied and pruned by an apply that took over from us."""
+        """The next batch; None when nothing waits."""
+        if self.ahead is not None:
+            manifest, self.ahead = self.ahead, None
+            return manifest
         now = time.monotonic()
         look_beyond = not self.journal.store.remote or now - self.looked_beyond_at >= _LOOK_BEYOND_SECONDS
         if look_beyond:
             self.looked_beyond_at = now
-        try:
+        with self._perhaps_pruned():
             return self.journal.manifest(self.number + 1, look_beyond=look_beyond)
+
+    @contextmanager
+    def _perhaps_pruned(self) -> Iterator[None]:
+        """What is missing may have been applied and pruned by an apply that took over from us."""
+        try:
+            yield
         except ChangesMissing:
             watermark = self.warehouse.watermark(self.root.journal_id)
             if watermark is not None and watermark.batch > self.number:
@@ -129,24 +143,45 @@ class Apply:
                 ) from None
             raise
 
-    def _load(self, manifest: Manifest) -> None:
+    def _load(self, first: Manifest) -> None:
+        """Load a batch, and those behind it that the warehouse takes together with it."""
         failpoint("apply.found")
-        self.control.send({"event": "loading", "number": manifest.number})
+        group = self._group(first)
+        number = group[-1].number
+        self.control.send({"event": "loading", "number": number})
         began = time.monotonic()
-        with self.journal.files(manifest.number, self.owner) as files:
-            self.warehouse.load(
+        with self.journal.files(number, self.owner) as files:
+            manifest = self._folded(group, files)
+            report = self.warehouse.load(
                 manifest,
                 journal_id=self.root.journal_id,
                 pipeline=self.root.pipeline,
                 epoch=self.epoch,
                 owner=self.owner,
                 files=files,
+                after=self.number,
             )
         applied_us = time.time_ns() // 1000
-        self.number = manifest.number
-        self.loaded += 1
+        self.number = number
+        self.loaded += len(group)
         self._mirror(manifest)
-        self._tell(manifest, applied_us, time.monotonic() - began)
+        self._tell(manifest, report, applied_us, seconds=time.monotonic() - began, batches=len(group))
+
+    def _group(self, first: Manifest) -> Sequence[Manifest]:
+        """The batches that are loaded at once. Nothing is looked for beyond them: they are there, or they come later."""
+        limits = self.warehouse.group
+        if limits is None:
+            return [first]
+        group, self.ahead = take_group(first, limits, lambda number: self.journal.manifest(number, look_beyond=False))
+        return group
+
+    def _folded(self, group: Sequence[Manifest], files: Files) -> Manifest:
+        """What is loaded for a group: one manifest, its data files durable."""
+        limits = self.warehouse.group
+        if limits is None:
+            return group[0]
+        with self._perhaps_pruned():
+            return fold_group(group, files, limits=limits, slices=self.settings.journal.slices)
 
     def _mirror(self, manifest: Manifest) -> None:
         """Advisory. A full disk does not keep us from loading: what is loaded can be removed."""
@@ -167,7 +202,8 @@ class Apply:
         self.loaded, self.pruned_at = 0, time.monotonic()
         log.debug("journal_pruned", objects=removed.objects, bytes=removed.bytes)
 
-    def _tell(self, manifest: Manifest, applied_us: int, seconds: float) -> None:
+    def _tell(self, manifest: Manifest, report: LoadReport, applied_us: int, *, seconds: float, batches: int) -> None:
+        """A group is told as one batch: with the number of its last, and how many it stands for."""
         totals: list[list[Any]] = [
             [f"{table.relations[-1].full_name}", table.counts.model_dump()] for table in manifest.tables
         ]
@@ -177,10 +213,12 @@ class Apply:
             {
                 "event": "loaded",
                 "number": manifest.number,
+                "batches": batches,
                 "lsn": str(manifest.end),
                 "transactions": manifest.transactions,
                 "changes": manifest.changes,
                 "copied": sum(table.counts.copied for table in manifest.tables),
+                "altered": report.altered,
                 "seconds": round(seconds, 4),
                 "applied_us": applied_us,
                 "commit_times_us": manifest.commit_times_us,

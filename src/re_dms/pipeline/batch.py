@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -31,6 +32,7 @@ from re_dms.manifest import (
     TableChanges,
     Truncate,
 )
+from re_dms.pipeline.parts import Parts
 from re_dms.pipeline.relations import Relations
 from re_dms.schema import Relation
 
@@ -57,12 +59,22 @@ class _Table:
 class Batch:
     """Batch `number` of one writer: add parts, then seal. An unsealed batch leaves files that nobody lists."""
 
-    def __init__(self, journal: Journal, *, journal_id: str, writer: str, number: int, compression: str) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        *,
+        journal_id: str,
+        writer: str,
+        number: int,
+        compression: str,
+        parts: Parts | None = None,
+    ) -> None:
         self.journal = journal
         self.journal_id = journal_id
         self.writer = writer
         self.number = number
         self.compression: Compression = "gzip" if compression == "gzip" else "zstd"
+        self.parts = parts or Parts()
         self.null = new_null_token()
         self.bytes = 0
         self.transactions = 0
@@ -95,7 +107,7 @@ class Batch:
         counts = folded.counts
         table.count(inserts=counts.inserts, updates=counts.updates, deletes=counts.deletes)
         if folded.frame.height:
-            files = (self._file(segment.relation, folded.frame),)
+            files = self._write(segment.relation, folded.frame)
             table.steps.append(Changes(relation=version, files=files, ops=folded.ops))
 
     def add_copy(self, relation: Relation, frame: pl.DataFrame) -> None:
@@ -103,7 +115,7 @@ class Batch:
         if frame.height:
             columns = [f"c{column.attnum}" for column in relation.columns]
             rows = frame.select(pl.lit("I").alias("op"), *columns)
-            self._copying.append(self._file(relation, rows))
+            self._copying += self._write(relation, rows)
             self._tables.setdefault(relation.oid, _Table()).count(copied=frame.height)
         self._put()
 
@@ -127,8 +139,11 @@ class Batch:
 
     # ------------------------------------------------------------------ files
 
-    def _file(self, relation: Relation, frame: pl.DataFrame) -> DataFile:
-        rows = encode(frame, relation)
+    def _write(self, relation: Relation, frame: pl.DataFrame) -> tuple[DataFile, ...]:
+        """Rows in the journal's dialect, as one file or as parts for the warehouse's slices; put by `_put`."""
+        return self.parts.write(encode(frame, relation), partial(self._file, relation))
+
+    def _file(self, relation: Relation, rows: pl.DataFrame) -> DataFile:
         data, written = write_csv(rows, null=self.null, compression=self.compression)
         name = data_name(relation.oid, self._files, self.compression)
         self._files += 1

@@ -22,6 +22,7 @@ from re_dms.journal.opening import open_store
 from re_dms.lsn import LSN
 from re_dms.manifest import Commit, Manifest, RegistryRef
 from re_dms.pipeline.batch import Batch
+from re_dms.pipeline.parts import Parts
 from re_dms.pipeline.plan import Plan, identify_journal, identify_source, plan_capture
 from re_dms.pipeline.regions import Regions
 from re_dms.pipeline.relations import Relations, TablesChanged
@@ -57,6 +58,7 @@ class Encoder:
         self.regions = Regions(self.reader)
         self.writer = _new_writer()
         self.batch: Batch | None = None
+        self.parts = Parts(self.settings.journal.slices)
         self.positions_recorded = 0
         self.registry: RegistryRef | None = None
         self.watching = False
@@ -116,6 +118,7 @@ class Encoder:
                 writer=self.writer,
                 number=self.number + 1,
                 compression=self.settings.journal.compression,
+                parts=self.parts,
             )
         return self.batch
 

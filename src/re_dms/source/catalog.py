@@ -80,6 +80,7 @@ class CatalogTable:
 # `chain` follows a column's type through domains (stage 0) and then through the elements of a true array (stage 1).
 # int2vector and the like have elements, but their text is no array literal: they do not print by array_out. Neither
 # is box[]: its delimiter is a semicolon.
+# `attribute_of` follows the attributes of the columns' composite types through domains, so that their kinds are known.
 # A missing value is kept as an array of one; its text is the element's output, quoted as in any array. With one
 # element array_to_string gives it back exactly (also for box, whose unquoted commas have split it).
 _DESCRIBE: Final = """
@@ -103,12 +104,29 @@ with recursive wanted as (
            max(t.oid::int8) filter (where stage = 0 and t.typtype <> 'd') as base,
            max(t.typtype::text) filter (where stage = 0 and t.typtype <> 'd') as base_kind,
            max(t.typcategory::text) filter (where stage = 0 and t.typtype <> 'd') as base_category,
+           max(t.typname::text) filter (where stage = 0 and t.typtype <> 'd') as base_name,
+           max(t.typrelid::int8) filter (where stage = 0 and t.typtype = 'c') as base_relation,
            max(t.oid::int8) filter (where stage = 1 and t.typtype <> 'd') as element,
            max(t.typtype::text) filter (where stage = 1 and t.typtype <> 'd') as element_kind,
            max(t.typcategory::text) filter (where stage = 1 and t.typtype <> 'd') as element_category,
+           max(t.typname::text) filter (where stage = 1 and t.typtype <> 'd') as element_name,
            bool_or(stage = 0 and t.typdefault is not null) as has_default
     from chain join pg_type t on t.oid = chain.current
     group by chain.type
+), attribute_of (relation, attnum, name, current) as (
+    select a.attrelid, a.attnum, a.attname, a.atttypid
+    from (select distinct base_relation from type) type
+    join pg_attribute a on a.attrelid = type.base_relation and a.attnum > 0 and not a.attisdropped
+    union all
+    select f.relation, f.attnum, f.name, t.typbasetype
+    from attribute_of f join pg_type t on t.oid = f.current where t.typtype = 'd'
+), composite as (
+    select f.relation, json_agg(json_build_object(
+        'name', f.name, 'base', t.oid::int8, 'base_kind', t.typtype, 'base_category', t.typcategory,
+        'base_name', t.typname, 'array', t.typoutput = 'array_out'::regproc
+    ) order by f.attnum) as fields
+    from attribute_of f join pg_type t on t.oid = f.current where t.typtype <> 'd'
+    group by f.relation
 ), col as (
     select a.attrelid, json_agg(json_build_object(
         'attnum', a.attnum, 'name', a.attname, 'oid', a.atttypid::int8, 'typmod', a.atttypmod,
@@ -116,10 +134,11 @@ with recursive wanted as (
         'has_default', a.attgenerated = '' and (a.atthasdef or a.attidentity <> '' or t.has_default),
         'has_missing', a.atthasmissing and a.attmissingval is not null,
         'missing', case when a.atthasmissing then array_to_string(a.attmissingval::text::text[], ',') end,
-        'base', t.base, 'base_kind', t.base_kind, 'base_category', t.base_category,
-        'element', t.element, 'element_kind', t.element_kind, 'element_category', t.element_category
+        'base', t.base, 'base_kind', t.base_kind, 'base_category', t.base_category, 'base_name', t.base_name,
+        'element', t.element, 'element_kind', t.element_kind, 'element_category', t.element_category,
+        'element_name', t.element_name, 'fields', composite.fields
     ) order by a.attnum) as columns
-    from attribute a join type t on t.type = a.atttypid
+    from attribute a join type t on t.type = a.atttypid left join composite on composite.relation = t.base_relation
     group by a.attrelid
 ), key as (
     select i.indrelid, i.indisprimary, i.indisreplident, i.indimmediate,
@@ -185,15 +204,34 @@ def _column(said: Mapping[str, Any]) -> CatalogColumn:
 def _type(said: Mapping[str, Any]) -> PgType:
     element = None
     if said["element"] is not None:
-        element = _kind(said["element"], said["element_kind"], said["element_category"])
+        element = _kind(said, "element")
         if element is Kind.OTHER and said["element_category"] == "A":
             element = Kind.ARRAY
-    kind = Kind.ARRAY if element is not None else _kind(said["base"], said["base_kind"], said["base_category"])
-    return PgType(oid=said["oid"], typmod=said["typmod"], name=said["type"], kind=kind, element=element)
+    return PgType(
+        oid=said["oid"],
+        typmod=said["typmod"],
+        name=said["type"],
+        kind=Kind.ARRAY if element is not None else _kind(said, "base"),
+        element=element,
+        fields=tuple(
+            (field["name"], Kind.ARRAY if field["array"] else _kind(field, "base")) for field in said["fields"] or ()
+        ),
+    )
 
 
-def _kind(base: int, kind: str, category: str) -> Kind:
-    """The kind of a base type. Enums and string types of extensions (citext) are text."""
-    if base in KIND_BY_OID:
-        return KIND_BY_OID[base]
-    return Kind.TEXT if kind == "e" or category == "S" else Kind.OTHER
+def _kind(said: Mapping[str, Any], which: str) -> Kind:
+    """The kind of a base type. String types of extensions (citext) are text; hstore is known by its name."""
+    oid, kind, category, name = said[which], said[f"{which}_kind"], said[f"{which}_category"], said[f"{which}_name"]
+    if oid in KIND_BY_OID:
+        return KIND_BY_OID[oid]
+    match kind, category, name:
+        case "e", _, _:
+            return Kind.ENUM
+        case "c", _, _:
+            return Kind.COMPOSITE
+        case "b", _, "hstore":
+            return Kind.HSTORE
+        case _, "S", _:
+            return Kind.TEXT
+        case _:
+            return Kind.OTHER

@@ -84,12 +84,16 @@ def _read_logical(reader: Reader) -> Piece:
     parts: Parts = []
     terms: list[Piece] = []
     words: set[str] = set()
+    is_joined = False
     while True:
+        is_negated = False
         while reader.accept("not"):
             parts.append("NOT ")
             words.add("not")
+            is_negated = True
         term = predicates.read_predicate(reader)
         terms.append(term)
+        is_joined = is_joined or (term.equality and not is_negated)
         word = reader.accept_any("and", "or")
         # Redshift takes an integer for a boolean here: `where 1 and …`.
         parts.extend(["(", *term.parts, " <> 0)"] if term.integer and (word or words) else term.parts)
@@ -101,8 +105,7 @@ def _read_logical(reader: Reader) -> Piece:
         return terms[0]
     if any(term.row > 1 for term in terms):
         raise refused("row values are only supported with IN and =")
-    equality = words == {"and"} and any(term.equality for term in terms)
-    return Piece(["(", *parts, ")"], equality=equality)
+    return Piece(["(", *parts, ")"], equality=is_joined and "or" not in words)
 
 
 def read_operand(reader: Reader) -> Piece:

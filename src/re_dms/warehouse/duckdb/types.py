@@ -1,6 +1,6 @@
 """Which DuckDB type a Postgres column gets, and how the journal's text becomes its value.
 
-A type is native only where every value that fits survives exactly, which `tests/warehouse/test_types.py` asks of
+A type is native only where every value that fits survives exactly, which `tests/warehouse/duckdb_file/test_types.py` asks of
 literals made by a real Postgres; a value that does not fit is an error (`ValueDoesNotFit`), never another value.
 
 | Postgres                            | DuckDB         | why not native, or what is adapted                             |
@@ -16,7 +16,7 @@ literals made by a real Postgres; a value that does not fit is an error (`ValueD
 | time                                | TIME           | 24:00:00 is kept                                               |
 | timestamp, timestamptz              | TIMESTAMP, TIMESTAMP WITH TIME ZONE | BC as above; beyond 294247-01-10 does not fit |
 | uuid                                | UUID           |                                                                |
-| jsonb, arrays                       | JSON           | the text survives                                              |
+| jsonb, arrays, hstore, composites   | JSON           | the text survives                                              |
 | json                                | VARCHAR        | DuckDB refuses lone surrogates (`"\\ud800"`) that json allows   |
 | interval, timetz, money, all others | VARCHAR        | DuckDB's intervals and zones are not Postgres's                |
 """
@@ -44,6 +44,8 @@ _NATIVE: Final[dict[Kind, str]] = {
     Kind.UUID: "UUID",
     Kind.JSONB: "JSON",
     Kind.ARRAY: "JSON",
+    Kind.HSTORE: "JSON",
+    Kind.COMPOSITE: "JSON",
 }
 
 

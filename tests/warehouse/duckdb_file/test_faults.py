@@ -12,8 +12,8 @@ import pytest
 from re_dms.errors import WarehouseUnavailable
 from re_dms.failpoints import NAMES
 from re_dms.manifest import Manifest, Truncate
-from warehouse import program
 from warehouse.building import ORDERS, Bench, bench, column, relation, table
+from warehouse.duckdb_file import program
 
 STEPS = [name for name in NAMES if name.startswith("apply.") and name not in ("apply.found", "apply.mirrored")]
 

@@ -1,12 +1,14 @@
 """Texts survive from the journal's files into the targets, byte for byte."""
 
 import gzip
+import hashlib
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from re_dms.journal.local import LocalStore
 from re_dms.schema import KeyKind
 from warehouse.building import FLOAT8, Bench, Journal, bench, column, relation, table
 
@@ -73,10 +75,11 @@ def test_hostile_texts_survive_in_values_and_keys(bench: Bench, compression: str
 def test_a_value_that_equals_the_null_token_is_a_value_once_it_is_quoted(bench: Bench) -> None:
     # Capture refuses such a batch; a file from elsewhere must not lose the value all the same.
     step = bench.journal.changes(WORDS, {"op": "U", "c1": "1", "c2": "TOKEN", "c3": None})
-    path = bench.journal.fetch(step.files[0])
-    path.write_bytes(gzip.compress(f'"U","1","{bench.journal.null}",{bench.journal.null}\n'.encode()))
+    data = gzip.compress(f'"U","1","{bench.journal.null}",{bench.journal.null}\n'.encode(), mtime=0)
+    more = {"compression": "gzip", "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+    bench.journal.replace(step.files[0], data)
     bench.copied(WORDS)
-    as_gzip = step.model_copy(update={"files": (step.files[0].model_copy(update={"compression": "gzip"}),)})
+    as_gzip = step.model_copy(update={"files": (step.files[0].model_copy(update=more),)})
     bench.load(table(WORDS, as_gzip))
     assert bench.query("select a, b from public.words") == [(bench.journal.null, None)]
 
@@ -85,7 +88,7 @@ def test_a_value_that_equals_the_null_token_is_a_value_once_it_is_quoted(bench: 
 def test_the_path_of_a_file_means_nothing(tmp_path: Path, name: str) -> None:
     made = bench(tmp_path)
     for folder in ("gab", "g*b", "a1", name):
-        made.journal = Journal(tmp_path / folder)
+        made.journal = Journal(LocalStore(tmp_path / folder))
         step = made.journal.copy(WORDS, [folder, None, None])
     made.load(table(WORDS, step))
     assert made.query("select id from public.words") == [(name,)]

@@ -13,6 +13,7 @@ import duckdb
 import pytest
 
 from re_dms.errors import ConfigurationError, PipelineHeld, WarehouseError, WarehouseUnavailable
+from re_dms.journal.local import LocalStore
 from re_dms.settings import WarehouseSettings
 from re_dms.warehouse.duckdb.warehouse import DuckDBWarehouse
 from re_dms.warehouse.opening import open_warehouse
@@ -58,7 +59,7 @@ def test_a_file_that_somebody_reads_is_unavailable_and_loaded_once_it_is_free(be
             pipeline="shop",
             epoch=bench.epoch,
             owner=bench.owner,
-            files=bench.journal,
+            files=bench.journal.files(2, bench.owner),
         )
     assert not report.already_done
 
@@ -75,7 +76,7 @@ def test_a_file_may_be_named_like_a_schema(tmp_path: Path) -> None:
         warehouse = DuckDBWarehouse(
             "duckdb://" + str(tmp_path / f"{name}.duckdb").replace("%", "%25").replace("?", "%3F")
         )
-        made = Bench(warehouse, Journal(tmp_path / "data"))
+        made = Bench(warehouse, Journal(LocalStore(tmp_path / "data")))
         made.claim()
         made.copied(ORDERS, ["1", "a", "1"])
         made.changed(ORDERS, {"op": "P", "mask": "2", "f1": "1", "c1": "1", "c3": "5"})

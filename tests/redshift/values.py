@@ -1,0 +1,84 @@
+"""Values made by a real Postgres, as the journal writes them, and the way of a data file into a target on the stand-in."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+
+import polars as pl
+
+from fix_postgres import Database
+from re_dms.journal.csv import new_null_token, write_csv
+from re_dms.journal.dialect import encode, odd_counts
+from re_dms.manifest import DataFile
+from re_dms.schema import Relation
+from re_dms.source.catalog import describe
+from re_dms.source.connection import connect
+from re_dms.source.relations import relation_from_catalog
+from re_dms.warehouse.redshift.types import redshift_type, stage_type, value
+from source import type_literals
+from source.given import settings_for
+from standin.fix_standin import AUTHORIZATION, Clients
+
+Rows = Sequence[Sequence[str]]
+
+
+def made(database: Database, columns: Mapping[str, str], rows: Rows, *, key: str = "") -> tuple[Relation, pl.DataFrame]:
+    """A table `kinds.t` of these columns (name to type) and rows of SQL expressions: its relation, and `I` rows of it.
+
+    The types of `type_literals.SETUP` are there.
+    """
+    database.execute(type_literals.SETUP)
+    defined = [f'"{name}" {type_}' for name, type_ in columns.items()]
+    defined += [f"primary key ({key})"] if key else []
+    with database.connect() as session:
+        session.execute(f"set search_path = kinds, public; create table kinds.t ({', '.join(defined)})")
+        for row in rows:
+            session.execute(f"insert into kinds.t values ({', '.join(row)})")
+    with connect(settings_for(database), purpose="test") as session:
+        oid = session.execute("select 'kinds.t'::regclass::oid::int8").fetchall()[0][0]
+        relation = relation_from_catalog(describe(session, [oid])[oid])
+        listed = ", ".join(
+            f"case when {name} is distinct from null then concat({name}) end"
+            for name in (f'"{column.name}"' for column in relation.columns)
+        )
+        found = session.execute(f"select {listed} from kinds.t").fetchall()
+    schema = {f"c{column.attnum}": pl.String for column in relation.columns}
+    frame = pl.DataFrame(found, schema=schema, orient="row").select(pl.lit("I").alias("op"), pl.all())
+    return relation, encode(frame, relation)
+
+
+def data_file(frame: pl.DataFrame, relation: Relation) -> DataFile:
+    """What the manifest says of a file of these rows."""
+    _, stats = write_csv(frame, null=new_null_token(), compression="zstd")
+    return stats.data_file(key="data/1", odd=odd_counts(frame, relation))
+
+
+def loaded(
+    clients: Clients, frame: pl.DataFrame, relation: Relation, odd: frozenset[int] = frozenset()
+) -> list[tuple[str | None, ...]]:
+    """The rows' values in a target on the stand-in, as it prints them: by COPY into a staging table, and from there."""
+    client, schema, null = clients.psycopg(), clients.schema(), new_null_token()
+    columns = [column for column in relation.columns if f"c{column.attnum}" in frame.columns]
+    staged = ", ".join(f"c{each.attnum} {stage_type(each.type, odd=each.attnum in odd)}" for each in columns)
+    client.execute(f"create table {schema}.staged (op character varying(1), {staged})".encode())
+    defined = ", ".join(f"c{each.attnum} {redshift_type(each.type)}" for each in columns)
+    client.execute(f"create table {schema}.target ({defined})".encode())
+    data, _ = write_csv(frame, null=null, compression="zstd")
+    url = clients.put(f"{schema}/data.csv.zst", data)
+    manifest = clients.put(f"{schema}/manifest", json.dumps({"entries": [{"url": url, "mandatory": True}]}).encode())
+    client.execute(
+        f"copy {schema}.staged from '{manifest}' {AUTHORIZATION} manifest format as csv null as '{null}' "
+        "timeformat 'auto' dateformat 'auto' zstd compupdate off statupdate off".encode()
+    )
+    values = ", ".join(value(each.type, f"c{each.attnum}", odd=each.attnum in odd) for each in columns)
+    client.execute(f"insert into {schema}.target select {values} from {schema}.staged".encode())
+    return printed(clients, f"select * from {schema}.target")
+
+
+def printed(clients: Clients, query: str) -> list[tuple[str | None, ...]]:
+    """The rows of a query, every value as the server printed it."""
+    result = clients.psycopg().execute(query.encode()).pgresult
+    assert result is not None
+    cells = [[result.get_value(row, column) for column in range(result.nfields)] for row in range(result.ntuples)]
+    return [tuple(None if cell is None else bytes(cell).decode() for cell in row) for row in cells]
