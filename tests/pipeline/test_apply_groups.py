@@ -11,10 +11,10 @@ import duckdb
 import pytest
 
 from pipeline.story import JOURNAL_ID, Story
-from re_dms.errors import PipelineHeld
+from re_dms.errors import InvariantError, PipelineHeld, WarehouseError
 from re_dms.journal.journal import Journal
 from re_dms.journal.local import LocalStore
-from re_dms.manifest import Manifest, Registry, Root
+from re_dms.manifest import Changes, Manifest, Registry, Root
 from re_dms.pipeline.apply import Apply
 from re_dms.pipeline.channel import Channel
 from re_dms.pipeline.surroundings import Surroundings
@@ -127,3 +127,30 @@ def test_a_group_of_which_another_apply_has_pruned_the_data_is_no_gap(waiting: W
     assert loaded(waiting.run(None)) == [(number, 1) for number in range(2, 6)]
     with pytest.raises(PipelineHeld, match="another apply took over"), first.journal.files(5, "first") as files:
         first._folded(group, files)
+
+
+def test_a_group_with_a_batch_that_is_refused_loads_those_before_it_and_stops_there(waiting: Waiting) -> None:
+    story = waiting.story
+    batches = [story.copy(), *(story.batch() for _ in range(6))]
+    bad, at = next(
+        (number, at)
+        for number, batch in enumerate(batches[3:], start=3)
+        for at, table in enumerate(batch.tables)
+        if any(isinstance(step, Changes) for step in table.steps)
+    )
+    table = batches[bad].tables[at]
+    steps = [
+        step.model_copy(update={"files": tuple(f.model_copy(update={"rows": f.rows + 1}) for f in step.files)})
+        if isinstance(step, Changes)
+        else step
+        for step in table.steps
+    ]
+    tables = list(batches[bad].tables)
+    tables[at] = table.model_copy(update={"steps": tuple(steps)})
+    batches[bad] = batches[bad].model_copy(update={"tables": tuple(tables)})
+    waiting.commit(*batches)
+    with pytest.raises((WarehouseError, InvariantError)):
+        waiting.run(GroupLimits())
+    watermark = waiting.apply(None)[0].warehouse.watermark(JOURNAL_ID)
+    assert watermark is not None
+    assert watermark.batch == bad

@@ -208,3 +208,13 @@ def test_no_password_is_in_the_drivers_own_log(driver, serve, caplog):
     caplog.set_level(logging.DEBUG)
     session(serve(), driver).close()
     assert PASSWORD not in caplog.text
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_variables_of_libpq_are_for_the_source(driver, serve, monkeypatch):
+    variables = {"PGHOSTADDR": "127.0.0.9", "PGPORT": "1", "PGUSER": "nobody", "PGOPTIONS": "-c nonsense=1"}
+    for name, value in {**variables, "PGSSLMODE": "verify-full", "PGSSLROOTCERT": "/none.pem"}.items():
+        monkeypatch.setenv(name, value)
+    served = serve()
+    session(served, driver).close()
+    assert "nonsense" not in served.session.startup.settings

@@ -24,20 +24,21 @@ KINDS = {
     "tsvector": Kind.OTHER,
     "int4range": Kind.OTHER,
     "int2vector": Kind.OTHER,
-    "hstore": Kind.OTHER,
+    "hstore": Kind.HSTORE,
     "citext": Kind.TEXT,
-    "mood": Kind.TEXT,
+    "mood": Kind.ENUM,
     "posint": Kind.INT4,
     "posint2": Kind.INT4,
-    "pair": Kind.OTHER,
+    "pair": Kind.COMPOSITE,
     "box": Kind.OTHER,
     "box[]": Kind.OTHER,  # its delimiter is a semicolon
     "int[]": (Kind.ARRAY, Kind.INT4),
     "char(3)[]": (Kind.ARRAY, Kind.BPCHAR),
-    "mood[]": (Kind.ARRAY, Kind.TEXT),
+    "mood[]": (Kind.ARRAY, Kind.ENUM),
     "citext[]": (Kind.ARRAY, Kind.TEXT),
     "posint2[]": (Kind.ARRAY, Kind.INT4),
-    "pair[]": (Kind.ARRAY, Kind.OTHER),
+    "pair[]": (Kind.ARRAY, Kind.COMPOSITE),
+    "hstore[]": (Kind.ARRAY, Kind.HSTORE),
     "tags": (Kind.ARRAY, Kind.TEXT),
     "tags[]": (Kind.ARRAY, Kind.ARRAY),
 }
@@ -60,6 +61,35 @@ def test_kinds_are_found_through_domains_and_arrays(session: Session, database: 
     numeric = table.columns[list(KINDS).index("numeric(20,5)")].type
     assert (numeric.name, numeric.precision_scale) == ("numeric(20,5)", (20, 5))
     assert table.columns[list(KINDS).index("posint2")].type.name == "kinds.posint2"
+
+
+def test_fields_of_composites_are_known_through_domains(session: Session, database: Database) -> None:
+    database.execute(
+        type_literals.SETUP
+        + """create type wide as ("A b" posint2, gone int, t tags, h hstore, p pair, m mood, r refers, b box[], n numeric(5,2));
+        alter type wide drop attribute gone;
+        create domain wide2 as wide;
+        create type empty as ();
+        create table kinds.t (a wide2, b pair, c int, d wide[], e empty, f refers)"""
+    )
+    types = [column.type for column in table_of(session, "kinds.t").columns]
+    assert types[0].fields == (
+        ("A b", Kind.INT4),
+        ("t", Kind.ARRAY),
+        ("h", Kind.HSTORE),
+        ("p", Kind.COMPOSITE),
+        ("m", Kind.ENUM),
+        ("r", Kind.COMPOSITE),
+        ("b", Kind.ARRAY),
+        ("n", Kind.NUMERIC),
+    )
+    assert types[1].fields == (("a", Kind.INT4), ("b", Kind.TEXT), ("c", Kind.BOOL))
+    assert [(each.kind, each.fields) for each in types[2:5]] == [
+        (Kind.INT4, ()),
+        (Kind.ARRAY, ()),
+        (Kind.COMPOSITE, ()),
+    ]
+    assert types[5].fields == (("id", Kind.INT4),)
 
 
 def test_many_tables_are_described_at_once_and_missing_ones_are_left_out(session: Session, database: Database) -> None:

@@ -50,7 +50,7 @@ class WarehouseSection(Section):
     region: Annotated[Region | None, Unset] = Field(
         None,
         description="The region of cluster or workgroup, for the credentials. "
-        "Default: AWS_REGION, AWS_DEFAULT_REGION or the profile's, else that in the host's name.",
+        "Default: that in the host's name, else AWS_REGION, AWS_DEFAULT_REGION or the profile's.",
         examples=["eu-central-1"],
     )
     iam_role: Annotated[Annotated[str, AfterValidator(checks.iam_role)], Option("--iam-role", "ARN")] = Field(

@@ -17,7 +17,8 @@ from re_dms.schema import Column
 
 # {0} is the quoted column. Every expression is NULL exactly when the value is NULL.
 _SOURCE_DEFAULT: Final = "case when {0} is distinct from null then format('%s', {0}) end"
-_TARGET_DEFAULT: Final = "cast({0} as varchar)"
+# Without a length, a cast to VARCHAR cuts at 256 bytes.
+_TARGET_DEFAULT: Final = "cast({0} as varchar(65535))"
 
 _TRUTH: Final = "case when {0} then 'true' when not {0} then 'false' end"
 _DAY: Final = "to_char({0}, 'YYYY-MM-DD')"

@@ -10,7 +10,16 @@ from typing import Any, Final
 
 import structlog
 
-from re_dms.errors import RESET, ChangesMissing, ConfigurationError, JournalUnavailable, PipelineHeld
+from re_dms.errors import (
+    RESET,
+    ChangesMissing,
+    ConfigurationError,
+    InvariantError,
+    JournalUnavailable,
+    PipelineHeld,
+    SourceError,
+    WarehouseError,
+)
 from re_dms.failpoints import failpoint
 from re_dms.journal.journal import Journal
 from re_dms.journal.opening import open_store
@@ -46,6 +55,7 @@ class Apply:
         self.url = target.url
         self.owner = uuid.uuid4().hex[:12]
         self.ahead: Manifest | None = None  # read already, and left out of the last group
+        self.alone_until = 0  # batches up to this one are loaded one by one, since their group was refused
         self.drain_until: float | None = None
         self.asked = False  # how far the warehouse is, whenever nothing waits
         self.loaded = 0  # batches since the journal was pruned
@@ -151,16 +161,24 @@ class Apply:
         self.control.send({"event": "loading", "number": number})
         began = time.monotonic()
         with self.journal.files(number, self.owner) as files:
-            manifest = self._folded(group, files)
-            report = self.warehouse.load(
-                manifest,
-                journal_id=self.root.journal_id,
-                pipeline=self.root.pipeline,
-                epoch=self.epoch,
-                owner=self.owner,
-                files=files,
-                after=self.number,
-            )
+            try:
+                manifest = self._folded(group, files)
+                report = self.warehouse.load(
+                    manifest,
+                    journal_id=self.root.journal_id,
+                    pipeline=self.root.pipeline,
+                    epoch=self.epoch,
+                    owner=self.owner,
+                    files=files,
+                    after=self.number,
+                )
+            except (WarehouseError, SourceError, InvariantError) as error:
+                if error.retry or len(group) == 1:
+                    raise
+                # One of them is to stop at, and those before it are to be loaded: one by one from here.
+                log.warning("group_refused", first=first.number, last=number, reason=error.message)
+                self.alone_until, self.ahead = number, None
+                return
         applied_us = time.time_ns() // 1000
         self.number = number
         self.loaded += len(group)
@@ -170,7 +188,7 @@ class Apply:
     def _group(self, first: Manifest) -> Sequence[Manifest]:
         """The batches that are loaded at once. Nothing is looked for beyond them: they are there, or they come later."""
         limits = self.warehouse.group
-        if limits is None:
+        if limits is None or first.number <= self.alone_until:
             return [first]
         group, self.ahead = take_group(first, limits, lambda number: self.journal.manifest(number, look_beyond=False))
         return group
@@ -209,6 +227,8 @@ class Apply:
         ]
         for start in range(0, len(totals), _TABLES_A_MESSAGE):
             self.control.send({"event": "tables", "tables": totals[start : start + _TABLES_A_MESSAGE]})
+        if report.altered:
+            log.warning("values_altered", batch=manifest.number, values=report.altered, see="re_dms.altered_values")
         self.control.send(
             {
                 "event": "loaded",

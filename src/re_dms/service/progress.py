@@ -67,7 +67,7 @@ class Heard:
     def _total(self, message: dict[str, Any]) -> None:
         self.transactions += message["transactions"]
         self.changes += message["changes"]
-        self.batches += 1
+        self.batches += message.get("batches", 1)
         self.lsn = LSN.parse(message["lsn"])
         self.rows_since += message["changes"] + message.get("copied", 0)
 

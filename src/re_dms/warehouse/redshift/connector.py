@@ -6,9 +6,9 @@ Source: https://docs.aws.amazon.com/redshift/latest/mgmt/python-configuration-op
 from __future__ import annotations
 
 import socket
-import struct
 from collections.abc import Sequence
 from contextlib import suppress
+from decimal import Context, localcontext
 from typing import Any, Final
 
 from redshift_connector.core import Connection
@@ -21,9 +21,11 @@ from re_dms.warehouse.redshift.drivers import Result
 from re_dms.warehouse.redshift.failures import ConnectionLost, Refusal, Refused
 from re_dms.warehouse.redshift.tls import open_socket
 
+# The driver scales a NUMERIC in the context's precision, 28 digits by default: longer ones were rounded.
+_EXACT: Final = Context(prec=76)
 _ENDING: Final = ("FATAL", "PANIC")
-# The driver's InterfaceErrors without a server's word are broken connections; a cut message shows as struct.error.
-_BROKEN: Final = (OSError, InterfaceError, OperationalError, struct.error)
+# The driver's InterfaceErrors without a server's word are broken connections.
+_BROKEN: Final = (OSError, InterfaceError, OperationalError)
 
 
 def open_connector(address: Address, settings: WarehouseSettings, application: str) -> ConnectorLink:
@@ -58,7 +60,8 @@ class ConnectorLink:
         cursor = self._connection.cursor()
         try:
             # With arguments the driver looks for %s; without them it takes the text as it is.
-            cursor.execute(sql, list(parameters) if parameters else None)
+            with localcontext(_EXACT):
+                cursor.execute(sql, list(parameters) if parameters else None)
             rows = [tuple(row) for row in cursor.fetchall()] if cursor.description else []
             return Result(rows=rows, count=-1 if cursor.description else cursor.rowcount)
         except Error as error:
@@ -93,7 +96,7 @@ class _Ready:
 
     def makefile(self, mode: str) -> Any:
         """The driver's way to read and write."""
-        self._file = self._socket.makefile(mode)  # type: ignore[call-overload]
+        self._file = _Whole(self._socket.makefile(mode))  # type: ignore[call-overload]
         return self._file
 
     def never_times_out(self) -> None:
@@ -106,6 +109,21 @@ class _Ready:
             if self._file is not None:
                 self._file.close()
         self._socket.close()
+
+
+class _Whole:
+    """A file that reads whole messages or says that the connection broke: the driver would decode the half of one."""
+
+    def __init__(self, file: Any) -> None:
+        self.write, self.flush, self.close = file.write, file.flush, file.close
+        self._read = file.read
+
+    def read(self, size: int) -> bytes:
+        """Exactly `size` bytes. Raises ConnectionResetError."""
+        data: bytes = self._read(size)
+        if len(data) < size:
+            raise ConnectionResetError(0, "the server closed the connection")
+        return data
 
 
 class _Connection(Connection):

@@ -6,9 +6,15 @@ connection asks anew. Source: https://docs.aws.amazon.com/redshift/latest/mgmt/g
 
 from __future__ import annotations
 
+import os
+import re
+from typing import Final
+
 from re_dms.errors import WarehouseError, WarehouseUnavailable
 from re_dms.settings import WarehouseSettings
 from re_dms.warehouse.redshift.address import Address
+
+_REGION_IN_HOST: Final = re.compile(r"\.([a-z0-9-]+)\.redshift(?:-serverless)?\.amazonaws\.com(?:\.cn)?\.?$")
 
 
 def login(address: Address, settings: WarehouseSettings) -> tuple[str, str]:
@@ -27,7 +33,6 @@ def login(address: Address, settings: WarehouseSettings) -> tuple[str, str]:
 
 
 def _temporary(address: Address, settings: WarehouseSettings) -> tuple[str, str]:
-    import boto3
     from botocore import exceptions
     from redshift_connector.error import Error
     from redshift_connector.iam_helper import IamHelper
@@ -42,7 +47,7 @@ def _temporary(address: Address, settings: WarehouseSettings) -> tuple[str, str]
         "port": address.port,
         "db_name": address.database,
         "db_user": address.user,
-        "region": settings.region or boto3.Session().region_name,
+        "region": _region(address, settings),
         "cluster_identifier": settings.cluster,
         "is_serverless": settings.workgroup is not None,
         "serverless_work_group": settings.workgroup,
@@ -59,6 +64,21 @@ def _temporary(address: Address, settings: WarehouseSettings) -> tuple[str, str]
     except (exceptions.BotoCoreError, exceptions.ClientError, Error) as error:
         raise _refused(said, error) from None
     return asked.user_name, asked.password
+
+
+def _region(address: Address, settings: WarehouseSettings) -> str:
+    """Without one the driver would ask the DNS, which may answer anything."""
+    import boto3
+
+    in_host = _REGION_IN_HOST.search(address.host)
+    # boto3 itself does not read AWS_REGION, which AWS's other tools do.
+    region = settings.region or (in_host and in_host[1]) or os.environ.get("AWS_REGION") or boto3.Session().region_name
+    if not region:
+        raise WarehouseError(
+            f"no region is known for the credentials of the warehouse at {address.safe_url}",
+            remedy="set warehouse.region or AWS_REGION",
+        )
+    return str(region)
 
 
 def _refused(said: str, error: Exception) -> WarehouseError:

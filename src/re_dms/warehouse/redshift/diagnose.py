@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from re_dms.errors import ReDmsError, ValueDoesNotFit, WarehouseError
 from re_dms.manifest import DataFile
-from re_dms.schema import Column, Relation
+from re_dms.schema import Relation
 from re_dms.warehouse.base import Files
 from re_dms.warehouse.redshift.failures import ConnectionLost, Refused
 from re_dms.warehouse.redshift.types import redshift_type
@@ -62,7 +62,7 @@ def bad_load(
     column = relation.column(int(name[1:]))
     return ValueDoesNotFit(
         f"{relation.full_name}: column {column.name!r} ({column.type.name})"
-        f"{_key_words(relation, column, name, file, line, at)} holds a value that {redshift_type(column.type)} cannot "
+        f"{_key_words(relation, name, file, line, at)} holds a value that {redshift_type(column.type)} cannot "
         f"hold: {where}",
         remedy=f"change the value in the source and run `re-dms reset --table {relation.full_name}`, set a policy "
         f'(warehouse.policies = ["{relation.full_name}.{column.name}=null"]), or exclude the table',
@@ -85,11 +85,11 @@ def _recorded(session: Session, files: Sequence[DataFile], at: Files) -> tuple[D
     return None
 
 
-def _key_words(relation: Relation, column: Column, name: str, file: DataFile, line: int, at: Files) -> str:
+def _key_words(relation: Relation, name: str, file: DataFile, line: int, at: Files) -> str:
     if not relation.key:
         return ""
     try:
-        row = _row(at.read(file), column, name, line)
+        row = _row(at.read(file), name, line)
     except ReDmsError:
         return ""
     if row is None:
@@ -101,7 +101,7 @@ def _key_words(relation: Relation, column: Column, name: str, file: DataFile, li
     return f" of the row with key ({names})=({shown})"
 
 
-def _row(frame: pl.DataFrame, column: Column, name: str, line: int) -> dict[str, Any] | None:
+def _row(frame: pl.DataFrame, name: str, line: int) -> dict[str, Any] | None:
     """The row at that line of the file. Quoted line breaks count as lines."""
     import polars as pl
 

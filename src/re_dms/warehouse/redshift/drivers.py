@@ -61,7 +61,7 @@ class Session:
         self.statements = 0
 
     def execute(self, sql: str, parameters: Sequence[object] = ()) -> Result:
-        """Run one statement; `%s` stands for a parameter, and without parameters % is a plain character.
+        """Run one statement; `%s` stands for a parameter. Without parameters % is a plain character; with them there is no other.
 
         Raises Refused, ConnectionLost. Whether a COMMIT took place after ConnectionLost is for the watermark to say.
         """

@@ -120,7 +120,7 @@ class Load:
             return LoadReport(batch=self.manifest.number, already_done=True)
         self.state.forget_tables(self.journal_id, self.manifest.dropped_tables)
         records = self.state.records(self.journal_id, self._oids())
-        targets = Targets(self.session, self.state, self.journal_id, self.designs)
+        targets = Targets(self.session, self.state, self.journal_id, self.designs, records)
         merge = Merge(self.session, self.manifest, records, stages, targets)
         merge.tables()
         if merge.changed:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, assert_never
 
@@ -87,7 +87,7 @@ class Merge:
                 case Truncate():
                     self._session.execute(sql.delete_all(record.target))
                 case Changes():
-                    self._changes(record, relation, step, stage)
+                    self._changes(record, relation, stage)
                 case Altered():
                     pass  # the target has followed
                 case Diverged():
@@ -142,7 +142,7 @@ class Merge:
 
     # -- changes ---------------------------------------------------------------------------------------------------
 
-    def _changes(self, record: Record, relation: Relation, step: Changes, stage: Stage | None) -> None:
+    def _changes(self, record: Record, relation: Relation, stage: Stage | None) -> None:
         if stage is None:
             raise InvariantError(f"{relation.full_name}: a step of batch {self._manifest.number} was not staged")
         staged = self._staged(record, relation, stage)
@@ -209,8 +209,3 @@ class Merge:
                 "back",
                 remedy=f"see whether somebody else writes to the target; then {ddl.copy_again(relation)}",
             )
-
-
-def touched(manifest: Manifest) -> Sequence[int]:
-    """The OIDs of the load's tables."""
-    return [changes.oid for changes in manifest.tables]

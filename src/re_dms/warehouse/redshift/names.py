@@ -75,5 +75,10 @@ class Target:
         return f"{self.schema}.{self.table}"
 
 
+def target_of(schema: str, table: str) -> Target:
+    """The target of a source table, unless that name is taken."""
+    return Target(schema=folded(schema), table=fitting(table, ()))
+
+
 def _cut(name: str, size: int) -> str:
     return name.encode()[:size].decode(errors="ignore")

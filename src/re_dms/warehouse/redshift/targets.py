@@ -15,7 +15,7 @@ from re_dms.schema import Relation
 from re_dms.warehouse.redshift import catalog, ddl
 from re_dms.warehouse.redshift.catalog import Actual
 from re_dms.warehouse.redshift.failures import Refused, failure
-from re_dms.warehouse.redshift.names import NAME_BYTES_MAX, Target, column_names, folded, quote
+from re_dms.warehouse.redshift.names import NAME_BYTES_MAX, Target, column_names, fitting, quote, target_of
 from re_dms.warehouse.redshift.records import Record
 from re_dms.warehouse.redshift.types import redshift_type
 
@@ -37,21 +37,27 @@ class Place:
 class Targets:
     """Finds and shapes the targets of copies, inside the batch's transaction."""
 
-    def __init__(self, session: Session, state: State, journal_id: str, designs: Sequence[Design]) -> None:
+    def __init__(
+        self,
+        session: Session,
+        state: State,
+        journal_id: str,
+        designs: Sequence[Design],
+        records: Mapping[int, Record],
+    ) -> None:
         self._session = session
         self._state = state
         self._journal_id = journal_id
         self._designs = designs
+        self._records = records  # of this load, as far as it has come
 
     def prepare(self, relation: Relation, record: Record | None) -> Place:
         """An empty target of the relation's shape. Raises TargetNotOurs when what is there is not ours to empty."""
         ddl.carried(relation)
-        target, before = self._settle(relation, record)
-        names = column_names(
-            ((column.attnum, column.name) for column in relation.columns), {} if before is None else before.names
-        )
+        target, before, gave_way = self._settle(relation, record)
+        known = before.names if before is not None and before.oid == relation.oid else {}
+        names = column_names(((column.attnum, column.name) for column in relation.columns), known)
         there = catalog.actual(self._session, [target]).get(target)
-        gave_way = before if before is not None and before.oid != relation.oid else None
         if record is not None and record.relation is not None and record.target != target:
             self._release(record)
         if there is None:
@@ -70,34 +76,41 @@ class Targets:
             target=target, names=names, gave_way=None if gave_way is None else replace(gave_way, relation=None)
         )
 
-    def _settle(self, relation: Relation, record: Record | None) -> tuple[Target, Record | None]:
-        """The name that the relation's target has or gets, and what we know of the table that stands there."""
-        wanted = Target(schema=folded(relation.schema), table=folded(relation.name))
+    def _settle(self, relation: Relation, record: Record | None) -> tuple[Target, Record | None, Record | None]:
+        """The name that the relation's target has or gets, what we know of the table that stands there, and the other
+        table that lets go of it, if one does."""
+        wanted = target_of(relation.schema, relation.name)
         if record is not None and record.relation is not None:
             same = (record.relation.schema, record.relation.name) == (relation.schema, relation.name)
             if same:
-                return record.target, record
+                return record.target, record, None
         number = 1
         target = wanted
-        while (holder := self._state.holder(self._journal_id, target)) is not None and holder.oid != relation.oid:
+        while (holder := self._holder(target)) is not None and holder.oid != relation.oid:
             assert holder.relation is not None
             if (holder.relation.schema, holder.relation.name) != (relation.schema, relation.name) and not (
                 holder.awaiting_copy
             ):
                 # Two source names that Redshift takes for one: the later gets a number, which is recorded.
                 number += 1
-                target = Target(schema=wanted.schema, table=folded(f"{wanted.table[:120]}_{number}"))
+                target = Target(schema=wanted.schema, table=fitting(f"{wanted.table[:120]}_{number}", ()))
                 continue
             if not holder.awaiting_copy:
                 raise WarehouseError(
                     f"{target.full_name} is the target of another source table (OID {holder.oid}) that had this name",
                     remedy=f"run `re-dms reset` so that OID {holder.oid} is forgotten and every table copied again",
                 )
-            return (
-                target,
-                holder,
-            )  # names were swapped or passed on: the other waits for a copy, and lets go of this one
-        return target, holder or self._state.released(target)
+            # Names were swapped or passed on: the other waits for a copy, and lets go of this one.
+            return target, holder, holder
+        return target, holder or self._state.released(target), None
+
+    def _holder(self, target: Target) -> Record | None:
+        """The table of this journal whose target this is now."""
+        for record in self._records.values():
+            if record.relation is not None and record.target == target:
+                return record
+        recorded = self._state.holder(self._journal_id, target)
+        return None if recorded is None or recorded.oid in self._records else recorded
 
     def _create(self, target: Target, relation: Relation, names: Mapping[int, str]) -> None:
         if target.schema not in catalog.schemas(self._session):

@@ -15,12 +15,11 @@ from re_dms.settings import WarehouseSettings
 from re_dms.warehouse.base import Files, GroupLimits, LoadReport, WarehouseStatus, Watermark
 from re_dms.warehouse.redshift import catalog, sql, state
 from re_dms.warehouse.redshift.address import Address
-from re_dms.warehouse.redshift.ddl import SCHEMA
 from re_dms.warehouse.redshift.connections import Connections, transaction, within
 from re_dms.warehouse.redshift.design import parse
 from re_dms.warehouse.redshift.failures import Refused
 from re_dms.warehouse.redshift.load import Load
-from re_dms.warehouse.redshift.names import Target, folded
+from re_dms.warehouse.redshift.names import target_of
 from re_dms.warehouse.redshift.policies import Policies
 from re_dms.warehouse.redshift.records import Record, status_of
 from re_dms.warehouse.redshift.stage import Staging, drop, leftovers, prefix_of
@@ -219,7 +218,7 @@ class RedshiftWarehouse:
                 for name in state.pipelines(session)
                 for target in (record.target for record in State(session, name).records("").values())
             }
-            places = {pair: Target(schema=folded(pair[0]), table=folded(pair[1])) for pair in sorted(wanted)}
+            places = {pair: target_of(*pair) for pair in sorted(wanted)}
             there = catalog.actual(session, set(places.values()) - mine)
             return [
                 pair

@@ -1,0 +1,111 @@
+"""Tables in a real Postgres, their rows as capture writes them, and benches that a module shares."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+import psycopg
+import pytest
+
+from decode.messages import frames
+from fix_postgres import Database, drop_database
+from fix_s3 import REGION, S3
+from localpg import LocalPostgres
+from re_dms.decode.copy import decode_copy
+from re_dms.journal.dialect import encode
+from re_dms.journal.s3 import S3Store
+from re_dms.journal.s3_session import Place
+from re_dms.schema import Relation
+from re_dms.settings import JournalSettings
+from re_dms.source.catalog import describe
+from re_dms.source.connection import connect
+from re_dms.source.export import iter_copy
+from re_dms.source.relations import relation_from_catalog
+from redshift_standin import Server
+from source import type_literals
+from source.given import settings_for
+from warehouse.building import RedshiftBench, redshift_bench
+
+Rows = list[dict[str, str | None]]
+BenchFor = Callable[..., RedshiftBench]
+_numbers = itertools.count(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One Postgres database with the types of `type_literals.SETUP`. `session` is ours; capture's own opens another."""
+
+    database: Database
+    session: psycopg.Connection[Any]
+
+    def run(self, *statements: str) -> None:
+        for statement in statements:
+            self.session.execute(statement.encode())
+
+    def ask(self, query: str, parameters: Sequence[Any] | None = None) -> list[tuple[Any, ...]]:
+        return self.session.execute(query.encode(), parameters).fetchall()
+
+    def table(self, name: str, columns: Mapping[str, str], *, key: str = "id") -> Relation:
+        """Make `kinds.<name>`. Its relation, as the catalog tells it."""
+        defined = [f'"{column}" {type_}' for column, type_ in columns.items()]
+        defined += [f"primary key ({key})"] if key else []
+        self.run(f"create table kinds.{name} ({', '.join(defined)})")
+        with connect(settings_for(self.database), purpose="test") as session:
+            oid = session.execute("select %s::regclass::oid::int8", [f"kinds.{name}"]).fetchall()[0][0]
+            return relation_from_catalog(describe(session, [oid])[oid])
+
+    def rows(self, relation: Relation, where: str = "true") -> Rows:
+        """Rows as a copy reads them and the journal's dialect writes them, by field name."""
+        with connect(settings_for(self.database), purpose="copy") as session:
+            session.execute("begin isolation level repeatable read read only")
+            messages = [bytes(row) for row in iter_copy(session, relation, partitioned=False, row_filter=where)]
+        frame = encode(decode_copy(frames(messages), relation), relation)
+        return frame.select(pl.selectors.matches("^c[0-9]+$")).to_dicts()
+
+
+@pytest.fixture(scope="module", name="source")
+def source_fixture(postgres: LocalPostgres) -> Iterator[Source]:
+    """A database that the tests of a module share."""
+    name = f"redshift_source_{next(_numbers)}"
+    postgres.create_database(name)
+    database = Database(server=postgres, name=name)
+    with database.connect() as session:
+        session.execute(type_literals.SETUP)
+        session.execute("set search_path = kinds, public; set timezone = 'UTC'")
+        yield Source(database, session)
+    drop_database(postgres, name)
+
+
+@contextmanager
+def standin_benches(backend: str, s3: S3) -> Iterator[BenchFor]:
+    """One stand-in with a bucket a driver and `server` options, made when it is first asked for."""
+    made: dict[str, Server] = {}
+    with pytest.MonkeyPatch.context() as patch, ExitStack() as stack:
+        for name, value in s3.environment.items():
+            patch.setenv(name, value)
+
+        def bench_for(driver: str = "redshift_connector", **more: Any) -> RedshiftBench:
+            """A bench over the driver's stand-in, as another pipeline, whose journal is a bucket of its own."""
+            if driver not in made:
+                made[driver] = stack.enter_context(Server(backend=backend, s3_endpoint=s3.endpoint, region=REGION))
+            url = f"s3://{s3.new_bucket()}/journal"
+            store = S3Store(Place.of(JournalSettings(url=url, region=REGION)))
+            return redshift_bench(made[driver], store, driver, **more)
+
+        yield bench_for
+
+
+def raised(rows: Rows, op: str, *, masked: Sequence[int] = (), key: str = "c1") -> Rows:
+    """Rows of one op; a `P` row leaves out what is masked, and was there under its own key before."""
+    partial = {"mask": ",".join(map(str, masked))} if op == "P" else {}
+    found = []
+    for row in rows:
+        said = {name: None if int(name[1:]) in masked else text for name, text in row.items()}
+        before = {f"f{key[1:]}": row[key]} if op == "P" else {}
+        found.append({"op": op, **partial, **before, **said})
+    return found
