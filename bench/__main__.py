@@ -12,6 +12,7 @@ import click
 from bench import capture as captures
 from bench import catalog as catalogs
 from bench import end_to_end as ends
+from bench import redshift as redshifts
 from bench import standin_copy as standin_copies
 
 _PG_BIN = click.option("--pg-bin", type=click.Path(path_type=Path), help="The directory of Postgres's programs.")
@@ -57,6 +58,18 @@ def end_to_end(*, rows: int, rate: int, seconds: float, pg_bin: Path | None, as_
 def standin_copy(*, rows: int, pg_bin: Path | None, as_json: bool) -> None:
     """COPY of one file into the stand-in for Redshift."""
     tell(standin_copies.measure(rows=rows, pg_bin=pg_bin), as_json=as_json)
+
+
+@main.command()
+@click.option("--quick", is_flag=True, help="Few tables and rows, once: whether it works, not how fast.")
+@_PG_BIN
+@_JSON
+def redshift(*, quick: bool, pg_bin: Path | None, as_json: bool) -> None:
+    """Batches on the stand-in for Redshift: 1 to 100 tables, a larger target, groups, and the seed's shape beside them."""
+    try:
+        tell(redshifts.measure(quick=quick, pg_bin=pg_bin), as_json=as_json)
+    except redshifts.DifferentRows as error:
+        raise click.ClickException(f"no figures: the sides did not end with the same rows: {error}") from None
 
 
 @main.command()

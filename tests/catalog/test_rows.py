@@ -136,14 +136,15 @@ def change(pipeline: Pipeline, table: str, statements: str) -> None:
 
 
 def compared(pipeline: Pipeline, *tables: str) -> None:
-    """Row by row, every column as text: the target holds arrays as JSON and enums as text."""
+    """Row by row, every column as text: the target holds arrays and composites as JSON and enums as text."""
     for table in tables:
         names = pipeline.database.fetch(
-            "select attname, atttypid::regtype::text from pg_attribute where attrelid = %s::regclass and attnum > 0"
-            " and not attisdropped order by attname",
+            "select attname, case when typtype = 'c' then 'cast(row_to_json(%%I) as text)'"
+            " when typcategory = 'A' then 'array_to_json(%%I)' else '%%I' end from pg_attribute join pg_type t on t.oid = atttypid"
+            " where attrelid = %s::regclass and attnum > 0 and not attisdropped order by attname",
             [table],
         )
-        columns = ", ".join(f"array_to_json({name})" if kind.endswith("[]") else name for name, kind in names)
+        columns = ", ".join(how.replace("%I", name) for name, how in names)
         source = pipeline.database.fetch(f"select {columns} from {table}")
         target = pipeline.target_rows(f"(select {', '.join(name for name, _ in names)} from {table}) as rows")
         assert sorted(map(_texts, source)) == sorted(map(_texts, target.elements())), table

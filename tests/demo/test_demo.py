@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,16 @@ from fix_postgres import PostgresFactory
 from localpg import LocalPostgres, find_binaries, make_directory
 from localpg.account import Account
 from localpg.binaries import reachable_binaries
-from re_dms.demo import command
+from re_dms.demo import command, servers
 from re_dms.demo.compare import Comparison
+from re_dms.demo.duckdb_place import DuckDBPlace
 from re_dms.demo.facts import KINDS, Facts, TableFacts
+from re_dms.demo.process import environment
 from re_dms.demo.runner import Pipeline
 from re_dms.demo.shop import TABLES
+from re_dms.errors import ConfigurationError
+from re_dms.journal.journal import Journal
+from re_dms.journal.local import LocalStore
 
 GONE_SECONDS_MAX = 20.0
 EQUAL = Comparison(table="public.orders", source_rows=1, target_rows=1)
@@ -42,6 +48,8 @@ EMPTY = Facts(
     lag_p50_ms=None,
     lag_p99_ms=None,
     postgres="15.1",
+    warehouse="duckdb",
+    warehouse_name="DuckDB",
     seconds=0,
     kept=None,
 )
@@ -56,11 +64,11 @@ class Stage:
         self.pg_bin = pg_bin
         self.demos: list[subprocess.Popen[str]] = []
 
-    def start(self, *arguments: str) -> "subprocess.Popen[str]":
+    def start(self, *arguments: str, **environment: str) -> "subprocess.Popen[str]":
         chosen = [] if self.pg_bin is None else ["--pg-bin", str(self.pg_bin)]
         demo = subprocess.Popen(
             [sys.executable, "-c", INTERRUPTIBLE, sys.executable, "-m", "re_dms", "demo", *chosen, *arguments],
-            env=os.environ | {"TMPDIR": str(self.directory), "PYTHONPATH": SOURCES},
+            env=os.environ | {"TMPDIR": str(self.directory), "PYTHONPATH": SOURCES} | environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -129,6 +137,26 @@ def test_the_demo_survives_its_crash_and_keeps_what_it_was_asked_to_keep(
             assert source.execute(count) == target.execute(count).fetchall()
 
 
+def test_the_same_story_is_played_on_the_redshift_stand_in(stage: Stage) -> None:
+    kept = stage.directory / "kept"
+    kept.mkdir()
+    kept.chmod(0o711)
+    arguments = ("--warehouse", "redshift-standin", "--seconds", "5", "--scale", "0.1", "--json", "--keep", str(kept))
+    demo = stage.start(*arguments, AWS_PROFILE="of-the-user", AWS_ENDPOINT_URL="http://127.0.0.1:1")
+    stdout, stderr = demo.communicate()
+    assert demo.returncode == 0, stderr
+    assert "NOT Redshift" in stderr
+    assert "DuckDB" not in stderr
+    facts = json.loads(stdout)
+    assert facts["warehouse"] == "redshift-standin"
+    assert_equal_and_counted_once(facts)
+    assert stage.processes() == []
+    assert {path.name for path in stage.directory.iterdir()} == {"kept"}
+    # The journal that the stand-in was filled from, copied out of S3.
+    assert Journal(LocalStore(kept / "journal")).numbers()
+    assert f"{kept / 'journal'}" in stderr
+
+
 def assert_equal_and_counted_once(facts: dict[str, Any]) -> None:
     assert facts["equal"] is True
     assert set(facts["tables"]) == {f"public.{name}" for name in TABLES}
@@ -145,17 +173,19 @@ def assert_equal_and_counted_once(facts: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("moment", "number", "code"),
+    ("warehouse", "moment", "number", "code"),
     [
-        ("Postgres", signal.SIGINT, 130),
-        ("`re-dms run` starts", signal.SIGTERM, 143),
-        ("Customers come in", signal.SIGKILL, -9),
+        ("duckdb", "Postgres", signal.SIGINT, 130),
+        ("duckdb", "`re-dms run` starts", signal.SIGTERM, 143),
+        ("duckdb", "Customers come in", signal.SIGKILL, -9),
+        ("redshift-standin", "for this demo only", signal.SIGINT, 130),
+        ("redshift-standin", "Customers come in", signal.SIGKILL, -9),
     ],
 )
 def test_nothing_is_left_when_the_demo_is_ended_in_the_middle(
-    stage: Stage, moment: str, number: signal.Signals, code: int
+    stage: Stage, warehouse: str, moment: str, number: signal.Signals, code: int
 ) -> None:
-    demo = stage.start("--seconds", "4", "--scale", "0.05")
+    demo = stage.start("--seconds", "4", "--scale", "0.05", "--warehouse", warehouse)
     assert demo.stdout is not None
     assert any(moment in line for line in demo.stdout)
     demo.send_signal(number)
@@ -183,8 +213,33 @@ def test_a_missing_postgres_is_said_with_what_to_do(stage: Stage) -> None:
     assert "--pg-bin" in stderr
 
 
+@pytest.mark.parametrize("module", ["moto", "redshift_standin"])
+def test_what_the_stand_in_needs_is_said_with_what_to_do(monkeypatch: pytest.MonkeyPatch, module: str) -> None:
+    monkeypatch.setattr(servers, "find_spec", lambda name: None if name == module else find_spec(name))
+    with pytest.raises(ConfigurationError, match=f"needs {module}") as raised:
+        command.run(warehouse="redshift-standin")
+    assert "scripts/demo" in raised.value.remedy
+
+
+def test_a_server_that_does_not_start_is_told_with_its_last_words(tmp_path: Path) -> None:
+    program = "import sys; print('no room', file=sys.stderr); sys.exit(2)"
+    with pytest.raises(ConfigurationError, match="s3 did not start: no room"):
+        servers.ServerProcess("s3", ["-c", program], directory=tmp_path, environment=os.environ)
+
+
+def test_the_users_own_aws_set_up_does_not_reach_the_servers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL_S3", "RE_DMS_JOURNAL__URL", "PGPASSWORD"):
+        monkeypatch.setenv(name, "of-the-user")
+    program = "import json, os, time; print(json.dumps(dict(os.environ)), flush=True); time.sleep(60)"
+    given = environment() | servers.CREDENTIALS
+    server = servers.ServerProcess("s3", ["-c", program], directory=tmp_path, environment=given)
+    server.close()
+    assert "of-the-user" not in server.ready.values()
+    assert server.ready["AWS_CONFIG_FILE"] == server.ready["AWS_SHARED_CREDENTIALS_FILE"] == os.devnull
+
+
 def test_an_error_of_the_pipeline_is_told_with_its_reason_and_remedy(tmp_path: Path) -> None:
-    pipeline = Pipeline(f"host={tmp_path} port=1", tmp_path)
+    pipeline = Pipeline(f"host={tmp_path} port=1", DuckDBPlace(tmp_path), tmp_path)
     pipeline.start("--until-caught-up")
     pipeline.wait_until_gone()
     assert pipeline.exit_code == 3
@@ -202,10 +257,10 @@ def ended(pg_bin: Path | None) -> Iterator[LocalPostgres]:
 
 
 def test_the_exit_code_is_1_when_something_differs(monkeypatch: pytest.MonkeyPatch, ended: LocalPostgres) -> None:
-    monkeypatch.setattr(command, "_play", lambda *_, **__: (EMPTY, ended))
+    monkeypatch.setattr(command, "_play", lambda *_, **__: (EMPTY, ended, []))
     assert command.run() == 1
     found = replace(EMPTY, tables=(TableFacts(comparison=EQUAL, copied=1, arrived=(0,) * 4, committed=(0,) * 4),))
-    monkeypatch.setattr(command, "_play", lambda *_, **__: (found, ended))
+    monkeypatch.setattr(command, "_play", lambda *_, **__: (found, ended, []))
     assert command.run() == 0
 
 
@@ -213,7 +268,7 @@ def test_a_copy_of_the_programs_is_left_and_said(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], ended: LocalPostgres
 ) -> None:
     """It is made when root has them in a place that only root may enter, as is a .venv below root's home."""
-    monkeypatch.setattr(command, "_play", lambda *_, **__: (EMPTY, ended))
+    monkeypatch.setattr(command, "_play", lambda *_, **__: (EMPTY, ended, []))
     for place, is_copy in (("/usr/lib/postgresql/17", False), ("/tmp/re_dms-pg-copy-0-cafe/package/tree", True)):
         monkeypatch.setattr(ended, "_binaries", Path(place, "bin"))
         command.run()

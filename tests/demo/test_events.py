@@ -12,6 +12,7 @@ def loaded(transactions: int, commit_times_us: list[int], applied_us: int, **fie
     event = {
         "event": "loaded",
         "number": 1,
+        "batches": 1,
         "transactions": transactions,
         "changes": 5,
         "copied": 2,
@@ -38,6 +39,12 @@ def test_a_batch_weighs_as_much_in_the_lag_as_it_has_transactions() -> None:
     assert heard.lag_quantile_ms(0.5) == 100
     assert heard.lag_quantile_ms(0.98) == pytest.approx(100)
     assert heard.lag_quantile_ms(0.99) == 8000
+
+
+def test_a_group_of_batches_counts_each_of_them() -> None:
+    heard = Heard()
+    heard.line(loaded(3, [1_000_000], 1_100_000, number=7, batches=4))
+    assert (heard.batches, heard.transactions) == (4, 3)
 
 
 def test_without_transactions_there_is_no_lag() -> None:

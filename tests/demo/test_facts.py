@@ -10,6 +10,7 @@ from rich.console import Console
 
 from re_dms.demo.compare import Comparison
 from re_dms.demo.customers import Done
+from re_dms.demo.duckdb_place import DuckDBSide
 from re_dms.demo.facts import Facts, Kill, TableFacts, gather
 from re_dms.demo.screen import Screen
 
@@ -29,6 +30,8 @@ def facts(*tables: TableFacts, watermark: int = 4) -> Facts:
         lag_p50_ms=500.0,
         lag_p99_ms=1234.56,
         postgres="15.1",
+        warehouse="duckdb",
+        warehouse_name="DuckDB",
         seconds=44.0,
         kept=None,
     )
@@ -74,12 +77,14 @@ def test_no_table_at_all_is_not_good() -> None:
 
 def test_the_crash_is_told_as_it_was() -> None:
     assert "while batch 5 was being loaded" in shown(facts(table()))
+    assert "while batches 3 to 5 were being loaded" in shown(facts(table(), watermark=2))
     assert "had just been committed" in shown(facts(table(), watermark=5))
 
 
 def test_the_facts_are_one_line_of_json() -> None:
     text = json.dumps(facts(table()).as_json())
     assert json.loads(text)["lag_ms"] == {"p50": 500.0, "p99": 1234.6}
+    assert json.loads(text)["warehouse"] == "duckdb"
     assert json.loads(text)["kills"][0]["inside_a_batch"] is True
 
 
@@ -92,7 +97,8 @@ def test_counts_are_those_that_the_warehouse_recorded(tmp_path: Path) -> None:
         )
     never = Comparison(table="public.never", source_rows=0, target_rows=0, problem="the warehouse does not have it")
     committed = Done({("orders", "inserts"): 1, ("orders", "updates"): 2, ("orders", "deletes"): 3})
-    found = gather(path, [EQUAL, never], committed)
+    with duckdb.connect(str(path), read_only=True) as target:
+        found = gather(DuckDBSide(target).counts(), [EQUAL, never], committed)
     assert found == (
         table(),
         TableFacts(comparison=never, copied=0, arrived=(0, 0, 0, 0), committed=(0, 0, 0, 0)),

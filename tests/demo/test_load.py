@@ -24,7 +24,7 @@ def decoded(database: Database) -> Counter[tuple[str, str]]:
 
 
 def test_the_load_counts_exactly_what_it_commits_and_leaves_no_kind_of_change_out(database: Database) -> None:
-    sizes = Sizes.at(0.05)
+    sizes = Sizes.at(0.05, body_bytes=100_000)
     with database.connect() as connection:
         create(connection, sizes)
     database.execute("select pg_create_logical_replication_slot('judge', 'test_decoding')")
@@ -43,6 +43,6 @@ def test_the_load_counts_exactly_what_it_commits_and_leaves_no_kind_of_change_ou
 
 def test_the_shop_has_no_empty_table_at_any_scale(database: Database) -> None:
     with database.connect() as connection:
-        create(connection, Sizes.at(0.000001))
+        create(connection, Sizes.at(0.000001, body_bytes=100_000))
         for table in TABLES:
             assert connection.execute(f'select 1 from "{table}" offset 9').fetchone()

@@ -134,7 +134,8 @@ def model(text: str) -> bool:
     def pairs(items: list[tuple[str, Any]]) -> None:
         nonlocal found
         found |= len(dict(items)) < len(items) or any(bad(key) for key, _ in items)
-        found |= any(isinstance(value, str) and bad(value) for _, value in items)
+        for _, value in items:
+            walk(value)
 
     def number(digits: str) -> float:
         nonlocal found

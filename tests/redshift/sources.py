@@ -26,10 +26,11 @@ from re_dms.source.catalog import describe
 from re_dms.source.connection import connect
 from re_dms.source.export import iter_copy
 from re_dms.source.relations import relation_from_catalog
+from re_dms.warehouse.opening import open_warehouse
 from redshift_standin import Server
 from source import type_literals
 from source.given import settings_for
-from warehouse.building import RedshiftBench, redshift_bench
+from warehouse.building import Journal, RedshiftBench, redshift_settings
 
 Rows = list[dict[str, str | None]]
 BenchFor = Callable[..., RedshiftBench]
@@ -83,20 +84,33 @@ def source_fixture(postgres: LocalPostgres) -> Iterator[Source]:
 
 @contextmanager
 def standin_benches(backend: str, s3: S3) -> Iterator[BenchFor]:
-    """One stand-in with a bucket a driver and `server` options, made when it is first asked for."""
-    made: dict[str, Server] = {}
+    """Benches over one stand-in: each another pipeline, with a journal in a bucket of its own."""
     with pytest.MonkeyPatch.context() as patch, ExitStack() as stack:
         for name, value in s3.environment.items():
             patch.setenv(name, value)
+        server = stack.enter_context(Server(backend=backend, s3_endpoint=s3.endpoint, region=REGION))
 
         def bench_for(driver: str = "redshift_connector", **more: Any) -> RedshiftBench:
-            """A bench over the driver's stand-in, as another pipeline, whose journal is a bucket of its own."""
-            if driver not in made:
-                made[driver] = stack.enter_context(Server(backend=backend, s3_endpoint=s3.endpoint, region=REGION))
+            number = next(_numbers)
             url = f"s3://{s3.new_bucket()}/journal"
             store = S3Store(Place.of(JournalSettings(url=url, region=REGION)))
-            return redshift_bench(made[driver], store, driver, **more)
+            journal = Journal(store, journal_id=f"journal-{number}", pipeline=f"pipe{number}")
+            bench = RedshiftBench(
+                open_warehouse(redshift_settings(server, driver, **more)), journal, pipeline=journal.pipeline
+            )
+            stack.callback(bench.warehouse.close)
+            bench.server = server
+            bench.warehouse.identity()
+            bench.claim()
+            return bench
 
+        yield bench_for
+
+
+@pytest.fixture(scope="module", name="bench_for")
+def bench_for_fixture(redshift_backend: str, s3: S3) -> Iterator[BenchFor]:
+    """Makes benches over the module's stand-in."""
+    with standin_benches(redshift_backend, s3) as bench_for:
         yield bench_for
 
 

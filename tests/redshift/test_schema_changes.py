@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from fix_redshift import Benches
-from re_dms.errors import ConfigurationError, RelationChanged, TargetNotOurs, WarehouseError
+from re_dms.errors import ConfigurationError, RelationChanged, TargetNotOurs, ValueDoesNotFit, WarehouseError
 from re_dms.manifest import Truncate
 from re_dms.pgtypes import Kind, PgType
 from re_dms.schema import KeyKind, Relation
@@ -48,6 +48,18 @@ def test_an_added_column_is_null_or_the_constant_in_older_rows_and_has_no_defaul
     ]
     bench.execute("insert into public.orders (id) values (3)")
     assert bench.query('select "it\'s" from public.orders where id = 3') == [(None,)]
+
+
+def test_a_constant_that_does_not_fit_follows_its_policy(redshift_benches: Benches) -> None:
+    wider = with_columns(*ORDERS.columns, column(4, "since", DATE, "0044-03-15 BC"))
+    bench = redshift_benches()
+    bench.copied(ORDERS, ["1", "a", "1"])
+    with pytest.raises(ValueDoesNotFit, match=r"public\.orders: column 'since'"):
+        bench.changed(wider, {"op": "U", "c1": "2"})
+    lenient = redshift_benches(policies=("public.orders.since=null",))
+    lenient.copied(ORDERS, ["1", "a", "1"])
+    lenient.changed(wider, {"op": "U", "c1": "2"})
+    assert lenient.rows() == [(1, "a", 1, None), (2, None, None, None)]
 
 
 def test_dropped_and_added_columns_between_changes_of_one_batch(bench: RedshiftBench) -> None:

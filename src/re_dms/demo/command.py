@@ -19,7 +19,7 @@ from localpg.account import Account
 from localpg.binaries import cached_copy_of
 from re_dms.demo.duckdb_place import DuckDBPlace
 from re_dms.demo.facts import Facts
-from re_dms.demo.place import KINDS, Place
+from re_dms.demo.place import Place
 from re_dms.demo.screen import Screen
 from re_dms.demo.story import Story
 from re_dms.errors import ConfigurationError
@@ -35,9 +35,9 @@ def run(
     keep: Path | None = None,
     json: bool = False,
     pg_bin: Path | None = None,
-    warehouse: str = KINDS[0],
+    warehouse: str = DuckDBPlace.kind,
 ) -> int:
-    """Play the demo into a warehouse of one of KINDS. Returns 0 when every row is equal and every change arrived exactly once, else 1.
+    """Play the demo into a warehouse of this kind, duckdb or redshift-standin. Returns 0 when every row is equal and every change arrived exactly once, else 1.
 
     `seconds` is how long the load runs. Everything is temporary, unless `keep` names a new directory for it. With
     `json` standard output gets one line of JSON and the story goes to standard error. Raises ConfigurationError

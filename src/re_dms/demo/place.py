@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
-from typing import Final, Protocol
+from typing import Protocol
 
 from re_dms.schema import Column, Relation
-
-KINDS: Final = ("duckdb", "redshift-standin")
-"""What `--warehouse` of the demo may be."""
 
 Digest = tuple[int, str, str]
 """Rows, and two sums over the halves of their MD5s, as decimal text: equal for equal multisets of rows."""
@@ -46,7 +43,7 @@ class Side(Protocol):
 class Place(Protocol):
     """A warehouse and a journal for one demo. `start` before all else; `close` ends it, whatever had been started.
 
-    `name` is what the demo calls the warehouse. `body_bytes`: how long the shop's documents may be.
+    `kind` is what `--warehouse` of the demo names it by, `name` what the demo calls it. `body_bytes`: how long the shop's documents may be.
     """
 
     kind: str

@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from re_dms.demo.canonical import quote
+from re_dms.demo.canonical import quote, source_value
+from re_dms.odd import JSON_KINDS
 from re_dms.pgtypes import Kind
 from re_dms.schema import Column
 
@@ -23,9 +24,6 @@ _TARGET_DEFAULT: Final = "cast({0} as varchar(65535))"
 _TRUTH: Final = "case when {0} then 'true' when not {0} then 'false' end"
 _DAY: Final = "to_char({0}, 'YYYY-MM-DD')"
 _MOMENT: Final = "to_char({0}, 'YYYY-MM-DD HH24:MI:SS.US')"
-# The strings of a JSON text stay as they are, and blanks between its parts go. jsonb orders keys and drops duplicates.
-_BARE: Final = r"""regexp_replace(cast({0} as text), '("(?:[^"\\]|\\.)*")| ', '\1', 'g')"""
-_ARRAY: Final = _BARE.format("to_jsonb({0})")
 
 _SOURCE: Final[dict[Kind, str]] = {
     Kind.BOOL: _TRUTH,
@@ -34,8 +32,6 @@ _SOURCE: Final[dict[Kind, str]] = {
     Kind.DATE: _DAY,
     Kind.TIMESTAMP: _MOMENT,
     Kind.TIMESTAMPTZ: _MOMENT,
-    Kind.JSON: _BARE.format("cast({0} as jsonb)"),
-    Kind.JSONB: _BARE,
 }
 _TARGET: Final[dict[Kind, str]] = {
     Kind.BOOL: _TRUTH,
@@ -43,12 +39,8 @@ _TARGET: Final[dict[Kind, str]] = {
     Kind.DATE: _DAY,
     Kind.TIMESTAMP: _MOMENT,
     Kind.TIMESTAMPTZ: _MOMENT,
-    Kind.JSON: "json_serialize({0})",
-    Kind.JSONB: "json_serialize({0})",
-    Kind.ARRAY: "json_serialize({0})",
+    **dict.fromkeys(JSON_KINDS, "json_serialize({0})"),
 }
-_JSON_ELEMENTS: Final = frozenset({Kind.BOOL, Kind.INT2, Kind.INT4, Kind.INT8, Kind.FLOAT4, Kind.FLOAT8, Kind.NUMERIC})
-"""Elements that to_jsonb writes as the journal does; the text of all others is made by the cast to text[]."""
 
 
 def source_row(columns: tuple[Column, ...]) -> str:
@@ -62,10 +54,14 @@ def target_row(columns: tuple[Column, ...], names: Mapping[int, str]) -> str:
 
 
 def _source_value(column: Column) -> str:
-    name = quote(column.name)
-    if column.type.kind is Kind.ARRAY:
-        return _ARRAY.format(name if column.type.element in _JSON_ELEMENTS else f"cast({name} as text[])")
-    return _SOURCE.get(column.type.kind, _SOURCE_DEFAULT).format(name)
+    if column.type.kind in JSON_KINDS:
+        return _bare(source_value(column))
+    return _SOURCE.get(column.type.kind, _SOURCE_DEFAULT).format(quote(column.name))
+
+
+def _bare(json: str) -> str:
+    """SQL for JSON text with its keys in jsonb's order, each once, and no blanks but those in strings."""
+    return rf"""regexp_replace(cast(cast({json} as jsonb) as text), '("(?:[^"\\]|\\.)*")| ', '\1', 'g')"""
 
 
 def _row(values: list[str]) -> str:

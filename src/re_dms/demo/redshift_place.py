@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -80,7 +80,7 @@ class RedshiftStandInPlace:
     def opened(self) -> Iterator[RedshiftSide]:
         """A session that reads."""
         with self._session() as session:
-            yield RedshiftSide(session)
+            yield RedshiftSide(session, recorded(session))
 
     def keep(self) -> list[tuple[str, str]]:
         """The journal is copied out of S3; the warehouse goes with the stand-in."""
@@ -122,16 +122,22 @@ class RedshiftStandInPlace:
             ) from error
 
 
-class RedshiftSide:
-    """Reads over a session, which the caller closes."""
+def recorded(session: Session) -> dict[str, Record]:
+    """What re_dms recorded of all targets, by the source's schema.table."""
+    return {
+        record.relation.full_name: record
+        for mark in state.watermarks(session, state.pipelines(session))
+        for record in state.State(session, mark.pipeline).records(mark.journal_id).values()
+        if record.relation is not None
+    }
 
-    def __init__(self, session: Session) -> None:
+
+class RedshiftSide:
+    """Reads over a session, which the caller closes. `records`: by the source's schema.table."""
+
+    def __init__(self, session: Session, records: Mapping[str, Record]) -> None:
         self._session = session
-        self._records: dict[str, Record] = {}
-        for mark in state.watermarks(session, state.pipelines(session)):
-            for record in state.State(session, mark.pipeline).records(mark.journal_id).values():
-                if record.relation is not None:
-                    self._records[record.relation.full_name] = record
+        self._records = records
 
     def relations(self) -> list[Relation]:
         """The tables that pipelines filled here, as re_dms recorded them."""

@@ -175,11 +175,12 @@ def _sentences(facts: Facts) -> list[tuple[str, str]]:
 def kill_in_words(kill: Kill) -> str:
     """What the kill did, and why nothing is lost."""
     if kill.was_inside:
+        first = kill.watermark + 1
+        loading = f"batch {kill.batch} was" if first == kill.batch else f"batches {first} to {kill.batch} were"
         return (
-            f"every process of the pipeline was killed (SIGKILL) while batch {kill.batch} was being loaded. The warehouse "
-            f"still stood at batch {kill.watermark}: rows and watermark are written in one transaction. Started again, "
-            f"the pipeline loaded batch {kill.batch} from its journal and streamed on "
-            f"{kill.seconds_until_streaming:.1f} s later."
+            f"every process of the pipeline was killed (SIGKILL) while {loading} being loaded. The warehouse still stood "
+            f"at batch {kill.watermark}: rows and watermark are written in one transaction. Started again, the pipeline "
+            f"went on from its journal and streamed on {kill.seconds_until_streaming:.1f} s later."
         )
     return (
         f"every process of the pipeline was killed (SIGKILL) as batch {kill.batch} had just been committed together with "

@@ -42,7 +42,8 @@ _ANSWER_SECONDS_MAX: Final = 30.0
 _LAST_WORDS_BYTES: Final = 500
 _HTTP_OK: Final = 200
 _SET_UP_WRONG: Final = 2  # the stand-in's exit code
-_SIGNED: Final = {"Authorization": f"AWS {CREDENTIALS['AWS_ACCESS_KEY_ID']}:"}  # moto reads objects to nobody, and checks none
+# moto gives private objects to whoever says a name, and checks no signature.
+_SIGNED: Final = {"Authorization": f"AWS {CREDENTIALS['AWS_ACCESS_KEY_ID']}:"}
 _LIST: Final = "{http://s3.amazonaws.com/doc/2006-03-01/}"
 
 # Port 0 is any free one: nobody can take it in between.

@@ -90,8 +90,7 @@ def connect(address: Address, settings: WarehouseSettings, *, application: str) 
     doing = f"connecting to {address.safe_url}"
     try:
         session = Session(_link(address, settings, application))
-        for name, value in SETTINGS.items():
-            session.execute(f"set {name} to {value}")
+        _set_up(session)
     except Refused as refused:
         raise failure(refused.refusal, doing=doing) from None
     except ConnectionLost as lost:
@@ -99,6 +98,15 @@ def connect(address: Address, settings: WarehouseSettings, *, application: str) 
             f"{doing} failed: {lost.reason}", remedy="start the warehouse, or correct host and port of warehouse.url"
         ) from None
     return session
+
+
+def _set_up(session: Session) -> None:
+    try:
+        for name, value in SETTINGS.items():
+            session.execute(f"set {name} to {value}")
+    except Refused:
+        session.close()
+        raise
 
 
 def _link(address: Address, settings: WarehouseSettings, application: str) -> Link:

@@ -24,6 +24,8 @@ _CONFLICT: Final = re.compile(
     r"|serializable isolation violation",
     re.IGNORECASE,
 )
+# The store did not answer, or its answer broke off.
+_S3_LOST: Final = re.compile(r"S3CurlException:|S3ServiceException:.*?,Status 0,", re.DOTALL)
 _S3: Final = re.compile(r"S3ServiceException:.*?,Status (?P<status>\d{3}),Error (?P<error>\w*)", re.DOTALL)
 _S3_PASSING: Final = ("InternalError", "ServiceUnavailable", "SlowDown", "RequestTimeout")
 _S3_DENIED: Final = ("AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken")
@@ -144,6 +146,8 @@ def _passes(refusal: Refusal) -> bool:
         return True
     if state != _INTERNAL:
         return False
+    if _S3_LOST.search(_whole(refusal)):
+        return True
     if s3 := _S3.search(_whole(refusal)):
         return s3["status"].startswith("5") or s3["error"] in _S3_PASSING
     return refusal.code in _PASSING_NUMBERS
@@ -168,6 +172,8 @@ def _told(refusal: Refusal) -> str:
     number = "" if refusal.code is None else f", code {refusal.code}"
     where = f"(SQLSTATE {state}{number})"
     if state == _INTERNAL:
+        if _S3_LOST.search(_whole(refusal)):
+            return f"the warehouse lost its connection to S3 {where}"
         if s3 := _S3.search(_whole(refusal)):
             return f"S3 answered {s3['status']} {s3['error']} {where}"
         if _ROLE_REFUSED.search(_whole(refusal)):

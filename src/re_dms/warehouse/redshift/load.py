@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from re_dms.errors import ChangesMissing, InvariantError, PipelineHeld, WarehouseError
 from re_dms.failpoints import failpoint
 from re_dms.manifest import Changes, Copy, Manifest
+from re_dms.schema import Relation
 from re_dms.warehouse.base import Files, LoadReport
 from re_dms.warehouse.redshift import catalog, ddl, sql
 from re_dms.warehouse.redshift.failures import Refused
@@ -42,13 +43,13 @@ class Load:
     is_first: bool
     """Whether staging tables of this epoch may be left over from a load that failed."""
 
-    def run(self) -> LoadReport:
+    def run(self) -> tuple[LoadReport, bool]:
         """Load it, or change nothing. See `Warehouse.load` for what is raised; after an error the session has to be closed,
-        which rolls back."""
+        which rolls back. The second value tells whether no staging table of this epoch is left behind."""
         if self.manifest.journal_id != self.journal_id:
             raise InvariantError(f"batch {self.manifest.number} is of another journal")
         if self._is_done(self._standing()):
-            return LoadReport(batch=self.manifest.number, already_done=True)
+            return LoadReport(batch=self.manifest.number, already_done=True), not self.is_first
         if self.is_first:
             drop(self.session, leftovers(self.session, self.state.pipeline))
         records = self.state.records(self.journal_id, self._oids())
@@ -81,7 +82,7 @@ class Load:
         return jobs
 
     @staticmethod
-    def _check_fields(relation: Any, step: Changes | Copy) -> None:
+    def _check_fields(relation: Relation, step: Changes | Copy) -> None:
         """The files' fields are the relation's."""
         known = {f"c{column.attnum}" for column in relation.columns}
         more = {f"f{attnum}" for attnum in relation.key} | {"op", "n", "mask"}
@@ -109,7 +110,7 @@ class Load:
 
     # -- the transaction -------------------------------------------------------------------------------------------
 
-    def _apply(self, stages: dict[tuple[int, int], Stage]) -> LoadReport:
+    def _apply(self, stages: dict[tuple[int, int], Stage]) -> tuple[LoadReport, bool]:
         altered = self._altered(stages)
         self.session.execute("begin")
         self.state.lock()
@@ -117,11 +118,11 @@ class Load:
         standing = self._standing()
         if self._is_done(standing):
             self.session.execute("rollback")
-            return LoadReport(batch=self.manifest.number, already_done=True)
+            return LoadReport(batch=self.manifest.number, already_done=True), False
         self.state.forget_tables(self.journal_id, self.manifest.dropped_tables)
         records = self.state.records(self.journal_id, self._oids())
         targets = Targets(self.session, self.state, self.journal_id, self.designs, records)
-        merge = Merge(self.session, self.manifest, records, stages, targets)
+        merge = Merge(self.session, self.manifest, records, stages, targets, self._fit)
         merge.tables()
         if merge.changed:
             self.state.save(self.journal_id, list(merge.changed.values()))
@@ -131,9 +132,7 @@ class Load:
         failpoint("apply.before_commit")
         self.session.execute("commit")
         failpoint("apply.committed")
-        with suppress(Refused):  # the next load comes by again
-            drop(self.session, [stage.table for stage in stages.values()])
-        return LoadReport(
+        report = LoadReport(
             batch=self.manifest.number,
             already_done=False,
             tables=merge.tally.tables,
@@ -144,6 +143,21 @@ class Load:
                 0 if stage.prepared.altered is None else stage.prepared.altered.height for stage in stages.values()
             ),
         )
+        return report, self._clean_up(stages)
+
+    def _fit(self, relation: Relation) -> Relation:
+        """The relation with constants of added columns that its targets can hold. Raises ValueDoesNotFit."""
+        from re_dms.warehouse.redshift.adapt import constants
+
+        return constants(relation, self.staging.policies, batch_words=self.staging.batch_words)
+
+    def _clean_up(self, stages: dict[tuple[int, int], Stage]) -> bool:
+        """Drop the staging tables. Whether that was done: a refusal is no failure of the load, the next one comes by again."""
+        try:
+            drop(self.session, [stage.table for stage in stages.values()])
+        except Refused:
+            return False
+        return True
 
     def _standing(self) -> Standing:
         """Fence and watermark. Raises PipelineHeld when the fence is another's."""

@@ -13,7 +13,9 @@ from re_dms.warehouse.redshift import json_values
 from re_dms.warehouse.redshift.policies import Policy
 from re_dms.warehouse.redshift.types import SUPER, bytes_max, redshift_type
 
-JUDGED: Final = {"row": pl.UInt32, "value": pl.String, "reason": pl.String, "policy": pl.String, "mended": pl.Boolean}
+JUDGED: Final = pl.Schema(
+    {"row": pl.UInt32, "value": pl.String, "reason": pl.String, "policy": pl.String, "mended": pl.Boolean}
+)
 STRING: Final = "string"
 """The policy of numbers in JSON that become strings whatever the configuration says."""
 
@@ -117,7 +119,7 @@ def _cut(pg: PgType, text: pl.Expr) -> pl.Expr:
 
 def _judge_json(found: pl.DataFrame, policy: Policy) -> pl.DataFrame:
     """A loop, over the few texts that may not fit: an altered one, and one that needs a policy, each with its reasons."""
-    judged = []
+    judged: list[tuple[int, str | None, str, str, bool]] = []
     for row, text in found.iter_rows():
         json = json_values.judge(text, keep_last=policy is Policy.CLAMP)
         if json.unfit:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, assert_never
 
@@ -43,12 +43,14 @@ class Merge:
         records: dict[int, Record],
         stages: Mapping[tuple[int, int], Stage],
         targets: Targets,
+        fit: Callable[[Relation], Relation],
     ) -> None:
         self._session = session
         self._manifest = manifest
         self._records = records
         self._stages = stages
         self._targets = targets
+        self._fit = fit  # constants of added columns, as Redshift can hold them
         self.changed: dict[int, Record] = {}
         self.tally = Tally()
 
@@ -109,7 +111,7 @@ class Merge:
         ddl.carried(relation)
         names = column_names(((column.attnum, column.name) for column in relation.columns), record.names)
         statements: list[str] = []
-        for change in ddl.follow(record.relation, relation):
+        for change in ddl.follow(record.relation, self._fit(relation)):
             if isinstance(change, DropColumn):
                 statements.append(ddl.drop_column(record.target, record.names[change.column.attnum]))
             else:

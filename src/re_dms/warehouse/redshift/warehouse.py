@@ -139,7 +139,7 @@ class RedshiftWarehouse:
         )
         was_dirty, self._is_dirty = self._is_dirty, True
 
-        def ask(session: Session) -> LoadReport:
+        def ask(session: Session) -> tuple[LoadReport, bool]:
             return Load(
                 session=session,
                 state=State(session, pipeline),
@@ -155,14 +155,14 @@ class RedshiftWarehouse:
             ).run()
 
         try:
-            report = self._sessions.ask(f"loading batch {manifest.number}", ask)
+            report, is_clean = self._sessions.ask(f"loading batch {manifest.number}", ask)
         except OSError as error:
             self._sessions.drop_main()
             raise WarehouseUnavailable(
                 f"the load of batch {manifest.number} was cut short ({type(error).__name__})",
                 remedy="nothing to do: re-dms reads the watermark and tries again",
             ) from error
-        self._is_dirty = False
+        self._is_dirty = not is_clean
         return replace(report, seconds=time.monotonic() - started)
 
     # -- what is known ---------------------------------------------------------------------------------------------
