@@ -67,7 +67,7 @@ def _plan(tables: Sequence[int], changes: int, target_rows: int, *, group_batche
     return Plan(sizes=sizes, group=some, group_batches=group_batches, rounds=rounds)
 
 
-FULL: Final = _plan((1, 10, 100), changes=1_000, target_rows=10_000, group_batches=20, rounds=3)
+FULL: Final = _plan((1, 10, 100), changes=1_000, target_rows=10_000, group_batches=20, rounds=5)
 QUICK: Final = _plan((1, 2), changes=20, target_rows=50, group_batches=3, rounds=1)
 
 
@@ -118,13 +118,7 @@ def _sides(places: _Places, size: Size, rounds: int) -> dict[str, Any]:
             costs["re_dms"].append(place.cost(partial(ours.load, [manifest])))
             costs["seed"].append(place.cost(partial(seed.load, batch, ours.journal.relations)))
         place.require_equal(ours.journal.relations, ours.journal.relations, SCHEMA, size, rounds + 1)
-    figures = {side: _median(found[1:]) for side, found in costs.items()}
-    return {
-        "target_rows": size.target_rows,
-        "re_dms": _shown(figures["re_dms"]),
-        "seed": _shown(figures["seed"]),
-        "seed_to_re_dms": _ratio(figures["seed"], figures["re_dms"]),
-    }
+    return {"target_rows": size.target_rows, **_figures(costs, "seed", "re_dms")}
 
 
 def _groups(places: _Places, plan: Plan) -> dict[str, Any]:
@@ -143,14 +137,7 @@ def _groups(places: _Places, plan: Plan) -> dict[str, Any]:
                 costs[name].append(place.cost(partial(side.loads, loads)))
         count = 1 + plan.rounds * plan.group_batches
         place.require_equal(singly.journal.relations, grouped.journal.relations, "grouped", size, count)
-    figures = {side: _median(found[1:]) for side, found in costs.items()}
-    return {
-        "tables": size.tables,
-        "target_rows": size.target_rows,
-        "singly": _shown(figures["singly"]),
-        "grouped": _shown(figures["grouped"]),
-        "singly_to_grouped": _ratio(figures["singly"], figures["grouped"]),
-    }
+    return {"tables": size.tables, "target_rows": size.target_rows, **_figures(costs, "singly", "grouped")}
 
 
 # -- places --------------------------------------------------------------------------------------------------------
@@ -285,15 +272,20 @@ def _environment(values: Mapping[str, str]) -> Iterator[None]:
 # -- figures -------------------------------------------------------------------------------------------------------
 
 
-def _median(costs: Sequence[Cost]) -> Cost:
-    return Cost(
-        **{field.name: statistics.median_low([getattr(c, field.name) for c in costs]) for field in fields(Cost)}
-    )
+def _figures(costs: Mapping[str, Sequence[Cost]], side: str, other: str) -> dict[str, Any]:
+    """Medians of both sides, and how many times as much as the other the one takes, without the first round.
+
+    Of the seconds it is the median of each round's own: both of a round ran one right after the other.
+    """
+    ours, theirs = _median(costs[other][1:]), _median(costs[side][1:])
+    ratios = {name: round(theirs[name] / ours[name], 2) for name in ("statements", "round_trips", "commits")}
+    rounds = zip(costs[side][1:], costs[other][1:], strict=True)
+    ratios["seconds"] = round(statistics.median(one.seconds / two.seconds for one, two in rounds), 2)
+    return {side: theirs, other: ours, f"{side}_to_{other}": ratios}
 
 
-def _shown(cost: Cost) -> dict[str, Any]:
-    return {field.name: getattr(cost, field.name) for field in fields(Cost)}
-
-
-def _ratio(of: Cost, to: Cost) -> dict[str, float]:
-    return {name: round(value / _shown(to)[name], 2) for name, value in _shown(of).items()}
+def _median(costs: Sequence[Cost]) -> dict[str, Any]:
+    names = [field.name for field in fields(Cost)]
+    medians: dict[str, Any] = {name: statistics.median_low([getattr(cost, name) for cost in costs]) for name in names}
+    seconds = [cost.seconds for cost in costs]
+    return medians | {"seconds_range": [min(seconds), max(seconds)]}

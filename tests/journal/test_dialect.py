@@ -4,7 +4,6 @@ Not tested for want of a way to tell: arrays of user-defined types with a delimi
 """
 
 import itertools
-import json
 import math
 from decimal import Decimal
 from typing import Any
@@ -15,56 +14,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fix_postgres import Database
+from journal.columns import HOSTILE, decoded, relation
 from re_dms.errors import DecodeError
 from re_dms.journal.dialect import encode, odd_counts
 from re_dms.odd import BYTEA_BYTES_MAX, NUMERIC_BYTES_MAX, TEXT_BYTES_MAX
 from re_dms.pgtypes import Kind, PgType
-from re_dms.schema import Column, KeyKind, Relation
 
 NUMBERS = (Kind.INT2, Kind.INT4, Kind.INT8, Kind.FLOAT4, Kind.FLOAT8, Kind.NUMERIC)
-HOSTILE = [
-    *["", " ", "NULL", "null", "Null", "nulls", "NaN", "t", "1", "a b", "a,b", ";", "{", "}", "{}", "[1:2]={", "x}"],
-    *['"', '""', "\\", "\\\\", '\\"', '"\\', "a\\", "\\N", "\\u0041", "'", "/", "#", ",", "],[", "=", "\u2028", "\x7f"],
-    *[
-        "\n",
-        "\r\n",
-        "\t",
-        "\x01",
-        "a\x01b",
-        "\x1f",
-        "\x0b\x0c",
-        "\x08",
-        "é",
-        "𝄞",
-        "\ufeff",
-        "\uffff",
-        "\ue000",
-        '"\x01"',
-    ],
-]
-
-
-def relation(*types: tuple[Kind, Kind | None] | PgType) -> Relation:
-    """A relation with columns of these kinds (and element kinds), attnums from 1."""
-    columns = []
-    for attnum, given_type in enumerate(types, 1):
-        if isinstance(given_type, PgType):
-            type_ = given_type
-        else:
-            kind, element = given_type
-            type_ = PgType(oid=0, typmod=-1, name=kind, kind=kind, element=element)
-        columns.append(Column(attnum=attnum, name=f"column{attnum}", type=type_))
-    return Relation(oid=1, schema="s", name="t", identity="d", key_kind=KeyKind.APPEND, key=(), columns=tuple(columns))
 
 
 def encoded(literals: list[str | None], element: Kind, oid: int = 0) -> list[str | None]:
     type_ = PgType(oid=oid, typmod=-1, name=f"{element}[]", kind=Kind.ARRAY, element=element)
     frame = pl.DataFrame({"c1": literals}, schema={"c1": pl.String})
     return encode(frame, relation(type_))["c1"].to_list()
-
-
-def decoded(json_text: str | None) -> Any:
-    return None if json_text is None else json.loads(json_text, parse_float=Decimal, parse_int=Decimal)
 
 
 # --- Arrays
@@ -195,108 +157,6 @@ def test_a_text_that_is_no_array_is_refused_without_telling_it(text: str) -> Non
     with pytest.raises(DecodeError, match=r"'column1' of s\.t") as refused:
         encoded(["{}", text], Kind.TEXT)
     assert "secret" not in str(refused.value)
-
-
-# --- hstore and composites
-
-
-def encoded_as(kind: Kind, literals: list[str | None], *fields: tuple[str, Kind]) -> list[str | None]:
-    type_ = PgType(oid=0, typmod=-1, name=kind, kind=kind, fields=fields)
-    return encode(pl.DataFrame({"c1": literals}, schema={"c1": pl.String}), relation(type_))["c1"].to_list()
-
-
-PAIRS = ["=>", '"=>', "=>NULL, ", ", ", '"a"=>"b"', "NULL, "]
-
-
-def test_hstores_hold_what_postgres_says(database: Database) -> None:
-    """Every hostile text as a key and as a value; the extension's own array of keys and values is the oracle."""
-    database.execute("create extension hstore")
-    texts = [*HOSTILE, *PAIRS]
-    with database.connect() as connection:
-        query = "select h::text, akeys(h), avals(h) from (select hstore(%s::text[], %s::text[]) h) x"
-        rows = [
-            connection.execute(query, given).fetchone()
-            for given in [
-                ([], []),
-                (texts, texts[::-1]),
-                (texts, [None] * len(texts)),
-                *(([text], [text]) for text in texts),
-                *((["k", text], [None, text]) for text in texts),
-            ]
-        ]
-    found = encoded_as(Kind.HSTORE, [row[0] for row in rows if row] + [None])
-    expected = [dict(zip(row[1], row[2], strict=True)) for row in rows if row]
-    assert [decoded(text) for text in found] == [*expected, None]
-    assert expected[1] == dict(zip(texts, texts[::-1], strict=True)), "the test itself lost nothing on the way"
-
-
-def test_json_of_hstores_is_plain_json() -> None:
-    assert encoded_as(Kind.HSTORE, ['"a"=>"1", "b"=>NULL, "N"=>"NULL"', "", None]) == [
-        '{"a":"1","b":null,"N":"NULL"}',
-        "{}",
-        None,
-    ]
-
-
-def test_composites_hold_what_postgres_says(database: Database) -> None:
-    """Every hostile text as a field beside NULLs, numbers and nested values; Postgres's own field access is the oracle."""
-    database.execute("create type inner_ as (x int, y text)")
-    database.execute('create type outer_ as (n numeric, "t t" text, b bool, f float8, a text[], r inner_, i int)')
-    kinds = (
-        ("n", Kind.NUMERIC),
-        ("t t", Kind.TEXT),
-        ("b", Kind.BOOL),
-        ("f", Kind.FLOAT8),
-        ("a", Kind.ARRAY),
-        ("r", Kind.COMPOSITE),
-        ("i", Kind.INT4),
-    )
-    hostile = [*HOSTILE, "(", ")", "()", "(,)", '""', '"")', "\\,"]
-    rows: list[Any] = [(None,) * 7, ("1.50", "", True, "NaN", [], (None, None), 0)]
-    rows += [("-Infinity", text, False, "1e300", [text, None], (1, text), None) for text in hostile]
-    literals, expected = [], []
-    with database.connect() as connection:
-        for n, t, b, f, a, r, i in rows:
-            query = (
-                'select v::text, (v).n::text, (v)."t t", (v).b, (v).f::text, (v).a::text, (v).r::text, (v).i from'
-                " (select row(%s::numeric, %s::text, %s::bool, %s::float8, %s::text[], row(%s::int, %s::text)::inner_,"
-                " %s::int)::outer_ v) x"
-            )
-            row = connection.execute(query, (n, t, b, f, a, *(r or (None, None)), i)).fetchone()
-            assert row is not None
-            literals.append(row[0])
-            values = dict(zip((name for name, _ in kinds), row[1:], strict=True))
-            for name in ("n", "f"):
-                odd = values[name] in ("NaN", "Infinity", "-Infinity", None)
-                values[name] = values[name] if odd else Decimal(values[name])
-            expected.append(values)
-    assert [decoded(text) for text in encoded_as(Kind.COMPOSITE, [*literals, None], *kinds)] == [*expected, None]
-
-
-def test_json_of_composites_is_plain_json() -> None:
-    fields = (("a", Kind.INT4), ('q"\\', Kind.TEXT), ("c", Kind.BOOL), ("d", Kind.TEXT))
-    assert encoded_as(Kind.COMPOSITE, ['(1,"a b",,"x""y")', '(,"",t,"\\\\")', "(,,,)", None], *fields) == [
-        '{"a":1,"q\\"\\\\":"a b","c":null,"d":"x\\"y"}',
-        '{"a":null,"q\\"\\\\":"","c":true,"d":"\\\\"}',
-        '{"a":null,"q\\"\\\\":null,"c":null,"d":null}',
-        None,
-    ]
-    assert encoded_as(Kind.COMPOSITE, ["()", None]) == ["{}", None]
-    assert encoded_as(Kind.COMPOSITE, ["()", "(x)"], ("only", Kind.TEXT)) == ['{"only":null}', '{"only":"x"}']
-
-
-def test_a_row_of_an_altered_composite_keeps_its_text() -> None:
-    """An attribute was added, and the catalog was read before: the watcher stops the table, rows must not."""
-    found = encoded_as(Kind.COMPOSITE, ["(1)", '(1,"a""\n")', "()"], ("a", Kind.INT4))
-    assert [decoded(text) for text in found] == [{"a": 1}, '(1,"a""\n")', {"a": None}]
-
-
-@pytest.mark.parametrize("kind", [Kind.HSTORE, Kind.COMPOSITE])
-@pytest.mark.parametrize("text", ["secret", "{1}"])
-def test_a_text_that_is_no_value_is_refused_without_telling_it(kind: Kind, text: str) -> None:
-    with pytest.raises(DecodeError, match=r"'column1' of s\.t") as refused:
-        encoded_as(kind, [text], ("a", Kind.INT4))
-    assert text not in str(refused.value)
 
 
 # --- Other kinds

@@ -17,15 +17,16 @@ def apply_what_waits(settings: Settings) -> list[dict[str, object]]:
     """A new apply loads all batches of the journal, one by one or in groups, prunes it and ends. What it told."""
     ours, theirs = Channel.pair()
     assert settings.warehouse is not None
+    apply = Apply(Surroundings(settings=settings, control=theirs, channels={}, options={}), settings.warehouse)
+    apply.drain_until = float("inf")
     try:
-        apply = Apply(Surroundings(settings=settings, control=theirs, channels={}, options={}), settings.warehouse)
-        apply.drain_until = float("inf")
         apply.run()
         told = []
         while (message := ours.receive(0)) is not None:
             told.append(message)
         return told
     finally:
+        apply.warehouse.close()
         ours.close()
         theirs.close()
 

@@ -99,7 +99,7 @@ JSONS = [
     Odd("json", '\'{"a": 1, "b": {"a": 1.10, "a": 2}}\'', TWICE, clamp={"a": 1, "b": {"a": 2}}),
     Odd("json", '\'{"a": 1, "\\u0061": 2}\'', TWICE, clamp={"a": 2}),
     Odd("json", "'\"\\u0000\"'", NUL),
-    Odd("json", '\'{"\\u0000a": [1]}\'', NUL),
+    Odd("json", "'{\"\\u0000a\": [1]}'", NUL),
     Odd("json", "'[\"\\ud800\"]'", HALF),
     Odd("json", "'{\"\\udc00\": 1}'", HALF),
     Odd("json", '\'{"a": 1, "a": "\\u0000"}\'', f"{NUL}; {TWICE}"),

@@ -118,9 +118,11 @@ def differences(source: Source, bench: RedshiftBench, table: str, roads: Mapping
     """(column, id, in Postgres, in Redshift) where the values of `kinds.<table>` differ; `id` alone where a row is missing."""
     names = list(roads)
     seen = ", ".join(f'{road.seen.format(_quoted(name))} as "{name}"' for name, road in roads.items())
-    found = {row[0]: dict(zip(names, row[1:], strict=True)) for row in bench.query(f"select id, {seen} from kinds.{table}")}
+    found = {
+        row[0]: dict(zip(names, row[1:], strict=True)) for row in bench.query(f"select id, {seen} from kinds.{table}")
+    }
     ids = [row[0] for row in source.ask(f"select id from kinds.{table} order by id")]
-    wrong: list[Any] = [id_ for id_ in set(ids) ^ set(found)]
+    wrong: list[Any] = sorted(set(ids) ^ set(found))
     count = bench.query(f"select count(*) from kinds.{table}")[0][0]
     wrong += [("rows", count, len(ids))] if count != len(ids) else []
     for name, road in roads.items():

@@ -70,13 +70,19 @@ NUMBERS = [
 
 HOSTILE = [
     *quoted("", " ", "  ", "a", "a ", " a", "\\N", "NULL", "null", "\\", "\\\\", "\\n", "\\0", "\\x00", "\\u0000", "'"),
-    *quoted('"', '""', '"a"', 'say "hi", and\nbye', ",", "a,b", "%s", "%", "{}", "$1", "|", "~", "n0123456789abcdef0123"),
+    *quoted(
+        '"', '""', '"a"', 'say "hi", and\nbye', ",", "a,b", "%s", "%", "{}", "$1", "|", "~", "n0123456789abcdef0123"
+    ),
     *("E'\\n'", "E'\\r'", "E'\\r\\n'", "E'a\\r\\nb\\rc\\nd'", "E'\\t'", "E'tail\\n'", "chr(65279) || 'bom'", "chr(1)"),
     *("chr(127)", "chr(8232)", "chr(128512)", "'žluťoučký 🐎'", "'e' || chr(769)", "chr(65535)", "chr(64976)"),
     *("chr(8203)", "chr(1114111)", "'a' || chr(160)", "E'\\u200d'", "E'\\v\\f\\b'", "chr(28) || chr(31)"),
 ]
 TEXTS = [
-    Case("text", [*HOSTILE, "repeat('x', 65535)", "repeat(chr(128512), 16383) || 'abc'", "repeat('\"', 40000)"], reading.TEXT),
+    Case(
+        "text",
+        [*HOSTILE, "repeat('x', 65535)", "repeat(chr(128512), 16383) || 'abc'", "repeat('\"', 40000)"],
+        reading.TEXT,
+    ),
     Case("varchar", ["'trailing   '", "repeat('y', 65535)", "''"], reading.TEXT),
     Case("varchar(3)", ["repeat(chr(128512), 3)", "'a '", "''", "'  b'"], reading.TEXT),
     Case("varchar(20000)", ["repeat(chr(233), 20000)", "repeat('x', 20000)"], reading.TEXT),

@@ -24,7 +24,7 @@ from re_dms.warehouse.redshift.drivers import Result, Session
 from warehouse.building import FLOAT8, INT4, TEXT, Journal, RedshiftBench, column, relation, table
 
 ATTEMPTS_MAX: Final = 30
-POLICIES: Final = ("public.orders.ratio=null",)
+POLICIES: Final = ("*.orders.ratio=null",)
 _PAUSE_SECONDS: Final = 0.02
 _PLACES: Final = {
     "re_dms_stage": "stage",

@@ -5,7 +5,6 @@ Through a whole load, over AWS's driver. The conversions themselves are tested i
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,7 +73,7 @@ def policy_bench_fixture(request: pytest.FixtureRequest, bench_for: BenchFor) ->
 @pytest.fixture(scope="module", params=GROUPS, name="odd")
 def odd_fixture(
     request: pytest.FixtureRequest, source: Source, policy_bench: tuple[str, RedshiftBench]
-) -> Iterator[Table]:
+) -> Table:
     """The table, empty in the warehouse."""
     (policy, bench), cases = policy_bench, GROUPS[request.param]
     columns = {"id": "int", "note": "text"} | {f"v{number}": case.type for number, case in enumerate(cases)}
@@ -82,7 +81,7 @@ def odd_fixture(
     for number, case in enumerate(cases):
         source.run(f"insert into {relation.full_name} (id, note, v{number}) values ({number}, 'n', {case.literal})")
     bench.copied(relation)
-    yield Table(policy, cases, relation, bench, source.rows(relation))
+    return Table(policy, cases, relation, bench, source.rows(relation))
 
 
 def is_expected(case: Odd, expected: Any, found: Any) -> bool:

@@ -7,15 +7,15 @@ blanks between parts; char(n) has no padding; the lower bounds of arrays are los
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import pytest
 
+from re_dms.schema import Relation
 from redshift import reading, round_trip_cases
 from redshift.reading import Road, differences
 from redshift.round_trip_cases import GROUPS, Case
 from redshift.sources import BenchFor, Source, bench_for_fixture, raised, source_fixture
-from re_dms.schema import Relation
 from warehouse.building import RedshiftBench
 
 __all__ = ["bench_for_fixture", "source_fixture"]
@@ -41,7 +41,9 @@ class Trip:
         for number in range(self.count):
             values = [self._literal(case, number) for case in self.cases.values()]
             note = f"'note {first_id + number}'"
-            self.source.run(f"insert into {self.table} values ({', '.join([str(first_id + number), note, '0', *values])})")
+            self.source.run(
+                f"insert into {self.table} values ({', '.join([str(first_id + number), note, '0', *values])})"
+            )
 
     def rotate(self, by: int, where: str) -> None:
         """Every column of these rows gets another literal of its type."""

@@ -65,7 +65,8 @@ def changes(bench: RedshiftBench, relations: Sequence[Relation], rows: int = 1) 
     """Of every table: `rows` full rows with new keys, a partial row and a delete; the target has the same rows after."""
     full: list[Row] = [{"op": "U", "c1": str(1_000_000 + number), "c2": "n", "c3": "2"} for number in range(rows)]
     few: list[Row] = [{"op": "P", "mask": "2", "f1": "0", "c1": "0", "c3": "7"}, {"op": "D", "c1": "-1"}]
-    return [table(each, bench.journal.changes(each, *full, *few)) for each in relations]
+    counts = {"inserts": rows, "updates": 1, "deletes": 1}
+    return [table(each, bench.journal.changes(each, *full, *few), **counts) for each in relations]
 
 
 def in_parts(bench: RedshiftBench, rel: Relation, rows: int, parts: int) -> TableChanges:
@@ -77,7 +78,9 @@ def in_parts(bench: RedshiftBench, rel: Relation, rows: int, parts: int) -> Tabl
         filler: Row = {"op": "D", "mask": None, "f1": None, "c1": str(-1 - part)}
         steps.append(bench.journal.changes(rel, *full, *few, filler))
     ops = {op: sum(step.ops.get(op, 0) for step in steps) for op in "UPD"}
-    return table(rel, Changes(relation=0, files=tuple(file for step in steps for file in step.files), ops=ops))
+    return table(
+        rel, Changes(relation=0, files=tuple(file for step in steps for file in step.files), ops=ops), inserts=rows
+    )
 
 
 @pytest.mark.parametrize("driver", DRIVERS)

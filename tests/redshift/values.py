@@ -11,15 +11,20 @@ from fix_postgres import Database
 from re_dms.journal.csv import new_null_token, write_csv
 from re_dms.journal.dialect import encode, odd_counts
 from re_dms.manifest import DataFile
-from re_dms.schema import Relation
+from re_dms.pgtypes import Kind, PgType
+from re_dms.schema import Column, KeyKind, Relation
 from re_dms.source.catalog import describe
 from re_dms.source.connection import connect
 from re_dms.source.relations import relation_from_catalog
+from re_dms.warehouse.redshift.adapt import Adapted, adapt, needs
+from re_dms.warehouse.redshift.policies import Policies
 from re_dms.warehouse.redshift.types import redshift_type, stage_type, value
 from source import type_literals
 from source.given import settings_for
 from standin.fix_standin import AUTHORIZATION, Clients
 
+WORDS = "batch 7, LSN 0/16B2D80 to 0/16B3000"
+INT4 = PgType(oid=23, typmod=-1, name="integer", kind=Kind.INT4)
 Rows = Sequence[Sequence[str]]
 
 
@@ -82,3 +87,17 @@ def printed(clients: Clients, query: str) -> list[tuple[str | None, ...]]:
     assert result is not None
     cells = [[result.get_value(row, column) for column in range(result.nfields)] for row in range(result.ntuples)]
     return [tuple(None if cell is None else bytes(cell).decode() for cell in row) for row in cells]
+
+
+def adapted(frame: pl.DataFrame, relation: Relation, *lines: str) -> Adapted:
+    odd = needs(relation, data_file(frame, relation))
+    return adapt(frame, relation, odd, Policies.parse(lines), batch_words=WORDS)
+
+
+def rows_of(pg: PgType, values: list[str | None], key: Sequence[int] = (1,)) -> tuple[Relation, pl.DataFrame]:
+    columns = (Column(attnum=1, name="id", type=INT4), Column(attnum=2, name="v", type=pg))
+    relation = Relation(
+        oid=1, schema="s", name="t", identity="d", key_kind=KeyKind.KEYED, key=tuple(key), columns=columns
+    )
+    frame = pl.DataFrame({"op": ["I"] * len(values), "c1": [str(n) for n in range(len(values))], "c2": values})
+    return relation, frame

@@ -27,7 +27,7 @@ class TableReset:
     plan: tuple[str, ...]
 
 
-def plan_table_reset(settings: Settings, pattern: str) -> TableReset:
+def plan_table_reset(settings: Settings, pattern: str, *, cascade: bool = False) -> TableReset:
     """What copying the tables of `pattern` again would do. Raises ConfigurationError when it names none."""
     places = open_places(settings)
     tables = _named(places, pattern)
@@ -35,10 +35,12 @@ def plan_table_reset(settings: Settings, pattern: str) -> TableReset:
     lines = [f"{_tables(len(tables))} of pipeline {settings.name} will be copied again:"]
     lines += [f"  {name}{_rows(counts.get(oid))}" for oid, name in tables.items()]
     lines.append("Until the copy is there, a table stands still. Then its rows are replaced, in one transaction.")
+    if cascade:
+        lines.append("The table is dropped for it, in Redshift, with all views that depend on it (--cascade).")
     return TableReset(tables=tables, plan=tuple(lines))
 
 
-def reset_tables(settings: Settings, tables: dict[int, str]) -> tuple[str, ...]:
+def reset_tables(settings: Settings, tables: dict[int, str], *, cascade: bool = False) -> tuple[str, ...]:
     """Ask for new copies; the pipeline may be running. Safe to repeat. Returns what was done, in lines."""
     places = open_places(settings)
     if places.root is None or places.warehouse is None:
@@ -50,7 +52,7 @@ def reset_tables(settings: Settings, tables: dict[int, str]) -> tuple[str, ...]:
     for oid in tables:
         places.journal.request_copy(oid)
         if oid in recorded:
-            places.warehouse.await_copy(places.root.journal_id, oid)
+            places.warehouse.await_copy(places.root.journal_id, oid, cascade=cascade)
     return tuple(f"{name}: its copy is asked for: capture makes it at its next start" for name in tables.values())
 
 

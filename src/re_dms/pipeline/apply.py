@@ -42,6 +42,7 @@ _TABLES_A_MESSAGE: Final = 500
 _PRUNE_BATCHES: Final = 16
 _PRUNE_SECONDS: Final = 10.0
 _DRAIN_SECONDS: Final = 10.0
+_MAINTAIN_SECONDS: Final = 3600.0
 
 
 class Apply:
@@ -59,7 +60,7 @@ class Apply:
         self.drain_until: float | None = None
         self.asked = False  # how far the warehouse is, whenever nothing waits
         self.loaded = 0  # batches since the journal was pruned
-        self.pruned_at = time.monotonic()
+        self.pruned_at = self.maintained_at = time.monotonic()
         self.patience = _POLL_SECONDS
         self.looked_beyond_at = float("-inf")
 
@@ -82,6 +83,7 @@ class Apply:
                     return
                 else:
                     self._tell_level(known)
+                    self._maintain()
                     self._listen(self.patience)
                     if self.journal.store.remote:
                         self.patience = min(self.patience * _POLL_GROWTH, _POLL_REMOTE_SECONDS_MAX)
@@ -176,7 +178,7 @@ class Apply:
                 if error.retry or len(group) == 1:
                     raise
                 # One of them is to stop at, and those before it are to be loaded: one by one from here.
-                log.warning("group_refused", first=first.number, last=number, reason=error.message)
+                log.warning("group_refused", number=number, batches=len(group), reason=error.message)
                 self.alone_until, self.ahead = number, None
                 return
         applied_us = time.time_ns() // 1000
@@ -220,6 +222,19 @@ class Apply:
         self.loaded, self.pruned_at = 0, time.monotonic()
         log.debug("journal_pruned", objects=removed.objects, bytes=removed.bytes)
 
+    def _maintain(self) -> None:
+        """Nothing waits: at most hourly, what keeps the targets quick. Its failure is no reason to stop."""
+        if time.monotonic() - self.maintained_at < _MAINTAIN_SECONDS:
+            return
+        self.maintained_at = time.monotonic()
+        try:
+            done = self.warehouse.maintain(self.root.journal_id)
+        except WarehouseError as error:
+            log.warning("not_maintained", reason=error.message)
+            return
+        if done:
+            log.info("maintained", done=len(done))
+
     def _tell(self, manifest: Manifest, report: LoadReport, applied_us: int, *, seconds: float, batches: int) -> None:
         """A group is told as one batch: with the number of its last, and how many it stands for."""
         totals: list[list[Any]] = [
@@ -228,7 +243,9 @@ class Apply:
         for start in range(0, len(totals), _TABLES_A_MESSAGE):
             self.control.send({"event": "tables", "tables": totals[start : start + _TABLES_A_MESSAGE]})
         if report.altered:
-            log.warning("values_altered", batch=manifest.number, values=report.altered, see="re_dms.altered_values")
+            log.warning(
+                "values_altered", batch=manifest.number, altered=report.altered, remedy="see re_dms.altered_values"
+            )
         self.control.send(
             {
                 "event": "loaded",

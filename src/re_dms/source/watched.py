@@ -79,7 +79,7 @@ with recursive wanted as (
     from used join pg_enum e on e.enumtypid = used.type group by used.attrelid
 ), composite as (
     select used.attrelid, json_object_agg(t.oid::int8, (
-        select string_agg(a.attnum || ':' || a.atttypid::int8 || ':' || a.atttypmod, ',' order by a.attnum)
+        select string_agg(a.attnum || ':' || quote_ident(a.attname) || ':' || a.atttypid::int8 || ':' || a.atttypmod, ',' order by a.attnum)
         from pg_attribute a where a.attrelid = t.typrelid and a.attnum > 0 and not a.attisdropped)) as composites
     from used join pg_type t on t.oid = used.type and t.typtype = 'c' group by used.attrelid
 ), tree (root, oid, parent, attached) as (

@@ -205,6 +205,10 @@ class Warehouse(Protocol):
         """What `re-dms check` says of this warehouse alone. Makes nothing."""
         ...
 
+    def maintain(self, journal_id: str) -> tuple[str, ...]:
+        """Do what keeps the targets quick, outside of loads and where the settings ask for it. Returns what was done."""
+        ...
+
     def await_copy(self, journal_id: str, oid: int, *, cascade: bool = False) -> None:
         """Leave out all changes of the table until its next copy, which may drop dependent views only with `cascade`.
 

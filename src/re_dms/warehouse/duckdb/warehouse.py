@@ -158,6 +158,10 @@ class DuckDBWarehouse:
         yield ok("warehouse", "warehouse", f"{self.url}: {there if self.path.exists() else 'will be made'}")
         yield room("warehouse", directory)
 
+    def maintain(self, journal_id: str) -> tuple[str, ...]:  # noqa: ARG002 the file needs nothing
+        """Nothing: DuckDB's file needs none."""
+        return ()
+
     def await_copy(self, journal_id: str, oid: int, *, cascade: bool = False) -> None:  # noqa: ARG002 views follow by name
         """Leave out all changes of the table until its next copy. Raises WarehouseError for an unknown table."""
         with self._transaction() as state:

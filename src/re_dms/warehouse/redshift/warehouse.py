@@ -13,13 +13,13 @@ from re_dms.finding import Finding
 from re_dms.manifest import Manifest, Root
 from re_dms.settings import WarehouseSettings
 from re_dms.warehouse.base import Files, GroupLimits, LoadReport, WarehouseStatus, Watermark
-from re_dms.warehouse.redshift import catalog, sql, state
+from re_dms.warehouse.redshift import check, inventory, state
 from re_dms.warehouse.redshift.address import Address
 from re_dms.warehouse.redshift.connections import Connections, transaction, within
 from re_dms.warehouse.redshift.design import parse
 from re_dms.warehouse.redshift.failures import Refused
 from re_dms.warehouse.redshift.load import Load
-from re_dms.warehouse.redshift.names import target_of
+from re_dms.warehouse.redshift.maintenance import advice
 from re_dms.warehouse.redshift.policies import Policies
 from re_dms.warehouse.redshift.records import Record, status_of
 from re_dms.warehouse.redshift.stage import Staging, drop, leftovers, prefix_of
@@ -192,13 +192,7 @@ class RedshiftWarehouse:
         """How many rows each target holds now, by the table's OID; targets that are not there are left out."""
 
         def ask(session: Session) -> dict[int, int]:
-            records = self._records(session, journal_id)
-            there = catalog.actual(session, [record.target for record in records])
-            return {
-                record.oid: int(session.execute(f"select count(*) from {record.target.sql}").rows[0][0])
-                for record in records
-                if record.target in there
-            }
+            return inventory.row_counts(session, self._records(session, journal_id))
 
         return self._sessions.ask("counting rows", ask)
 
@@ -213,30 +207,32 @@ class RedshiftWarehouse:
 
         def ask(session: Session) -> list[tuple[str, str]]:
             mine = {record.target for record in self._records(session, journal_id)} if journal_id else set()
-            mine |= {
-                target
-                for name in state.pipelines(session)
-                for target in (record.target for record in State(session, name).records("").values())
-            }
-            places = {pair: target_of(*pair) for pair in sorted(wanted)}
-            there = catalog.actual(session, set(places.values()) - mine)
-            return [
-                pair
-                for pair, target in places.items()
-                if target in there and session.execute(f"select 1 from {target.sql} limit 1").rows
-            ]
+            return inventory.foreign(session, mine, wanted)
 
         return self._sessions.ask("looking at the targets", ask)
 
     def findings(self, pipeline: str, journal_id: str | None) -> Iterator[Finding]:
         """What `re-dms check` says of this warehouse alone."""
-        from re_dms.warehouse.redshift.check import findings
 
-        yield from self._sessions.ask(
-            "checking", lambda session: list(findings(session, self._settings, pipeline, journal_id))
-        )
+        def ask(session: Session) -> list[Finding]:
+            return list(check.findings(session, self._settings, self.url, pipeline, journal_id))
+
+        yield from self._sessions.ask("checking", ask)
 
     # -- administration --------------------------------------------------------------------------------------------
+
+    def maintain(self, journal_id: str) -> tuple[str, ...]:
+        """Run what `maintenance` advises for the journal's targets, where the settings ask for it. Returns the statements."""
+        if not self._settings.maintain:
+            return ()
+
+        def ask(session: Session) -> list[str]:
+            advised = advice(session, [record.target for record in self._records(session, journal_id)])
+            for each in advised:
+                session.execute(each.statement)
+            return [each.statement for each in advised]
+
+        return tuple(self._sessions.ask("maintaining the targets", ask))
 
     def await_copy(self, journal_id: str, oid: int, *, cascade: bool = False) -> None:
         """Leave out all changes of the table until its next copy. Raises WarehouseError for an unknown table."""
@@ -267,26 +263,9 @@ class RedshiftWarehouse:
     def reset_all(self, pipeline: str) -> tuple[str, ...]:
         """Empty the targets of all journals of a pipeline and forget them; the next copies may replace them."""
 
-        def ask(session: Session) -> list[str]:
-            if pipeline not in state.pipelines(session):
-                return []
-            mine, emptied = State(session, pipeline), []
-            drop(session, leftovers(session, pipeline))
-            with transaction(session):
-                mine.lock()
-                for mark in state.watermarks(session, [pipeline]):
-                    records = [each for each in mine.records(mark.journal_id).values() if each.relation is not None]
-                    there = catalog.actual(session, [record.target for record in records])
-                    for record in records:
-                        if record.target in there and there[record.target].is_table:
-                            session.execute(sql.delete_all(record.target))
-                            mine.forget_released(record.target)
-                            emptied.append(record)
-                    mine.forget(mark.journal_id)
-                mine.save("", emptied)
-            return sorted(record.target.full_name for record in emptied)
-
-        emptied = tuple(self._sessions.ask("emptying the targets", ask))
+        emptied = tuple(
+            self._sessions.ask("emptying the targets", lambda session: inventory.reset_all(session, pipeline))
+        )
         self._pipelines.clear()
         return emptied
 
