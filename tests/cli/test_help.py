@@ -12,23 +12,25 @@ from re_dms.cli.group import COMMANDS, group, invoke
 from re_dms.config.keys import keys
 
 FILE = {"--config", "--debug", "--help"}
+WAREHOUSE = {"--warehouse", "--iam-role"}
 SOURCE = {"--source", "--slot", "--publication", "--ca-file", "--insecure-tls"}
 LOG = {"--log-level", "--log-format"}
 UNTIL = {"--until-caught-up", "--until-lsn", "--json"}
 CAPTURE = {"--flush-seconds", "--flush-mb", "--flush-rows"}
 OPTIONS = {
     "run": FILE | SOURCE | LOG | UNTIL | CAPTURE
-    | {"--name", "--forget", "--tables", "--exclude", "--journal", "--compression", "--warehouse"},
+    | WAREHOUSE | {"--name", "--forget", "--tables", "--exclude", "--journal", "--compression"},
     "capture": FILE | SOURCE | LOG | UNTIL | CAPTURE
     | {"--name", "--forget", "--tables", "--exclude", "--journal", "--compression"},
-    "apply": FILE | LOG | UNTIL | {"--name", "--journal", "--warehouse"},
-    "check": FILE | SOURCE | LOG | {"--name", "--tables", "--exclude", "--journal", "--warehouse", "--json"},
-    "status": FILE | SOURCE | LOG | {"--name", "--journal", "--warehouse", "--json"},
+    "apply": FILE | LOG | UNTIL | WAREHOUSE | {"--name", "--journal"},
+    "check": FILE | SOURCE | LOG | WAREHOUSE
+    | {"--name", "--tables", "--exclude", "--journal", "--json", "--print-grants"},
+    "status": FILE | SOURCE | LOG | WAREHOUSE | {"--name", "--journal", "--json"},
     "journal": {"--help"},
-    "reset": FILE | SOURCE | LOG | {"--name", "--journal", "--warehouse", "--table", "--yes"},
-    "drop": FILE | SOURCE | LOG | {"--name", "--journal", "--warehouse", "--yes"},
+    "reset": FILE | SOURCE | LOG | WAREHOUSE | {"--name", "--journal", "--table", "--cascade", "--yes"},
+    "drop": FILE | SOURCE | LOG | WAREHOUSE | {"--name", "--journal", "--yes"},
     "init": {"--config", "--force", "--debug", "--help"},
-    "demo": {"--scale", "--seconds", "--keep", "--json", "--pg-bin", "--debug", "--help"},
+    "demo": {"--warehouse", "--scale", "--seconds", "--keep", "--json", "--pg-bin", "--debug", "--help"},
     "version": {"--help"},
 }  # fmt: skip
 

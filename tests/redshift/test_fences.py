@@ -22,8 +22,11 @@ from re_dms.warehouse.opening import open_warehouse
 from redshift.steps import POLICIES, Spy, load_once, loads, records_of, rows_of, spying, staged
 from warehouse.building import FLOAT8, INT4, RedshiftBench, column, redshift_settings, relation, table
 
-LOADS = 300 if os.environ.get("RE_DMS_NIGHTLY") else 20
-CLAIMS = 60 if os.environ.get("RE_DMS_NIGHTLY") else 8
+NIGHTLY = bool(os.environ.get("RE_DMS_NIGHTLY"))
+LOADS = 300 if NIGHTLY else 12
+CLAIMS = 60 if NIGHTLY else 8
+OVERTAKEN = ["copy copy stage", "main begin", "main lock own"] + ["copy create stage", "copy commit"] * NIGHTLY
+"""The steps of a stale apply before which another one claims the fence."""
 _BLOCKED_SECONDS = 0.3
 
 
@@ -49,7 +52,7 @@ def state(bench: RedshiftBench) -> tuple[Any, Any]:
     return rows_of(bench), records_of(bench)
 
 
-@pytest.mark.parametrize("step", ["copy create stage", "copy copy stage", "copy commit", "main begin", "main lock own"])
+@pytest.mark.parametrize("step", OVERTAKEN)
 def test_a_stale_apply_is_refused_wherever_the_claim_overtakes_it(
     redshift_benches: Benches, another: Another, step: str
 ) -> None:

@@ -129,21 +129,21 @@ def _is_equal(pipeline: RedshiftPipeline) -> bool:
         raise
 
 
-def caught_up(pipeline: RedshiftPipeline, running: Running, sealed: int) -> list[int]:
-    """Wait until both ends are equal, and end the service. How many batches each load since stood for."""
+def caught_up(pipeline: RedshiftPipeline, running: Running, loads: int) -> list[int]:
+    """Wait until both ends are equal, and end the service. How many batches each load behind these stood for."""
     until(lambda: pipeline.differences(TABLES) == {}, SECONDS_MAX)
-    groups = [load["batches"] for load in running.events("loaded") if load["number"] > sealed]
     running.signal(signal.SIGTERM)
     assert running.finish().code == 128 + signal.SIGTERM
     pipeline.assert_equal(*TABLES)
-    assert [event for event in running.events("restarting") if event["half"] != "apply"] == []
-    return groups
+    assert {event["half"] for event in running.events("restarting")} <= {"apply"}
+    # What is committed is told a moment later.
+    return [load["batches"] for load in running.events("loaded")[loads:]]
 
 
 def test_while_the_warehouse_is_down_capture_goes_on_and_no_wal_is_kept(pipeline: RedshiftPipeline) -> None:
     running = started(pipeline)
     writer = Writer(pipeline.database)
-    before = len(running.events("sealed"))
+    sealed, loads = len(running.events("sealed")), len(running.events("loaded"))
     pipeline.gate.shut()
     began, most = time.monotonic(), 0.0
     while writer.written_mib() < WRITTEN_MIB:
@@ -152,37 +152,39 @@ def test_while_the_warehouse_is_down_capture_goes_on_and_no_wal_is_kept(pipeline
         until(lambda: writer.unconfirmed_mib() <= CONFIRMED_MIB, SECONDS_MAX)
         most = max(most, writer.retained_mib())
     until(lambda: writer.retained_mib() <= RETAINED_MIB_MAX, SECONDS_MAX)
-    sealed = len(running.events("sealed")) - before
-    down_seconds = time.monotonic() - began
-    written, kept = writer.written_mib(), writer.retained_mib()
-    loads = len(running.events("loaded"))
+    sealed = len(running.events("sealed")) - sealed
+    down_seconds, kept = time.monotonic() - began, writer.retained_mib()
+    reasons = {event["reason"] for event in running.events("restarting")}
+    assert len(running.events("loaded")) == loads
     assert sealed >= BATCHES_MIN // 2
-    assert running.events("restarting")
-    assert all("warehouse" in event["reason"] for event in running.events("restarting"))
+    assert any("connecting to redshift://" in reason for reason in reasons), reasons
     pipeline.gate.reopen()
     began = time.monotonic()
-    groups = caught_up(pipeline, running, before)
+    groups = caught_up(pipeline, running, loads)
     print(
-        f"\ndown for {down_seconds:.1f} s: {written:.0f} MiB written, {sealed} batches in the journal, at most {most:.1f} MiB "
-        f"of WAL kept, {kept:.1f} at the end; caught up after {time.monotonic() - began:.1f} s in loads of {groups} batches"
+        f"\ndown for {down_seconds:.1f} s: {writer.written_mib():.0f} MiB written, {sealed} batches in the journal, at most "
+        f"{most:.1f} MiB of WAL kept, {kept:.1f} at the end; caught up {time.monotonic() - began:.1f} s later in loads of "
+        f"{groups} batches"
     )
-    assert loads == len(running.events("loaded")) - len(groups)
     assert max(groups) > 1
 
 
 def test_a_slow_warehouse_is_followed_in_groups(pipeline: RedshiftPipeline) -> None:
     running = started(pipeline)
     writer = Writer(pipeline.database)
-    before = len(running.events("sealed"))
-    pipeline.server.faults.order('{kind = "slow-commit", seconds = 0.2, times = 0}')
+    sealed, loads = len(running.events("sealed")), len(running.events("loaded"))
+    pipeline.server.faults.order('{kind = "slow-commit", seconds = 0.3, times = 0}')
     most = 0.0
-    while len(running.events("sealed")) - before < BATCHES_MIN:
+    for number in range(sealed, sealed + BATCHES_MIN):
         writer.write()
+        until(lambda: len(running.events("sealed")) > number, SECONDS_MAX)  # noqa: B023
         until(lambda: writer.unconfirmed_mib() <= CONFIRMED_MIB, SECONDS_MAX)
         most = max(most, writer.retained_mib())
-    sealed = len(running.events("sealed")) - before
+    sealed = len(running.events("sealed")) - sealed
     pipeline.server.faults.order("")
-    groups = caught_up(pipeline, running, before)
+    groups = caught_up(pipeline, running, loads)
     print(f"\nslow commits: {sealed} batches, at most {most:.1f} MiB of WAL kept, loads of {groups} batches")
+    assert sum(groups) == sealed
+    assert most <= RETAINED_MIB_MAX
     assert running.events("restarting") == []
     assert max(groups) > 1
