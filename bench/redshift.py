@@ -42,7 +42,7 @@ from re_dms.warehouse.redshift.warehouse import RedshiftWarehouse
 _ROLE: Final = "arn:aws:iam::123456789012:role/loader"
 _SESSIONS: Final = 4
 _OWNER: Final = "bench"
-# As the stand-in starts one itself, but without Postgres's own housekeeping: a write would wait for it, a second a table.
+# As the stand-in starts one itself, but without Postgres's own housekeeping: its locks exclude those of the stand-in's writes.
 _BACKEND: Final = {
     "autovacuum": "off",
     "deadlock_timeout": "200ms",

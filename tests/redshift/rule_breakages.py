@@ -13,8 +13,8 @@ import pytest
 
 from re_dms.journal import dialect
 from re_dms.manifest import DataFile
-from re_dms.schema import Column, Relation
-from re_dms.warehouse.redshift import adapt, ddl, json_values, load, mending, merge, names, sql, stage, targets
+from re_dms.schema import AddColumn, Column, Relation
+from re_dms.warehouse.redshift import adapt, ddl, json_values, load, merge, names, sql, stage, targets
 from re_dms.warehouse.redshift.drivers import Result, Session
 from re_dms.warehouse.redshift.load import Load
 from re_dms.warehouse.redshift.names import Target
@@ -65,7 +65,7 @@ def prefix(patch: pytest.MonkeyPatch) -> None:
         url = self.files.url(files[0].key)
         copy = re.sub(r"from '[^']*'", lambda _: f"from '{url}'", sql.copy(table_, url, files[0], self.iam_role))
         with pytest.MonkeyPatch.context() as inner:
-            inner.setattr(stage.sql, "copy", lambda *_: copy.replace(" manifest ", " "))
+            inner.setattr(sql, "copy", lambda *_: copy.replace(" manifest ", " "))
             whole(self, session, job, table_, files)
 
     patch.setattr(stage.Staging, "_copy", broken)
@@ -85,7 +85,8 @@ def late_staging(patch: pytest.MonkeyPatch) -> None:
     run, execute = Load.run, Session.execute
 
     def broken(self: Load) -> Any:
-        mine, begun = self.session, []
+        mine = self.session
+        begun: list[bool] = []
 
         def once(session: Session, statement: str, parameters: Sequence[object] = ()) -> Result:
             if session is mine and statement == "begin" and begun:
@@ -136,11 +137,10 @@ def late_widening(patch: pytest.MonkeyPatch) -> None:
 
 def two_in_one(patch: pytest.MonkeyPatch) -> None:
     """All columns in one ALTER TABLE."""
-    run_ddl = merge.run_ddl
 
     def broken(session: Session, target: Target, rel: Relation, statements: Sequence[str]) -> None:
         adds = [each.split(" add column ")[1] for each in statements if " add column " in each]
-        run_ddl(session, target, rel, [f"alter table {target.sql} add column {', add column '.join(adds)}"])
+        targets.run_ddl(session, target, rel, [f"alter table {target.sql} add column {', add column '.join(adds)}"])
 
     patch.setattr(merge, "run_ddl", broken)
 
@@ -206,7 +206,7 @@ def dropped_target(patch: pytest.MonkeyPatch) -> None:
 
 def unsorted_follow(patch: pytest.MonkeyPatch) -> None:
     """What was dropped goes before what is new comes."""
-    patch.setattr(ddl, "_adds_first", lambda change: int(isinstance(change, ddl.AddColumn)))
+    patch.setattr(ddl, "_adds_first", lambda change: int(isinstance(change, AddColumn)))
 
 
 def whole_fill(patch: pytest.MonkeyPatch) -> None:
@@ -250,6 +250,6 @@ def no_judging(*reasons: str) -> Callable[[pytest.MonkeyPatch], None]:
             found = judge(said, keep_last=keep_last)
             return json_values.Judged(text=said, unfit=found.unfit - set(reasons))
 
-        patch.setattr(mending.json_values, "judge", broken)
+        patch.setattr(json_values, "judge", broken)
 
     return breaks

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,10 +39,10 @@ _numbers = itertools.count(1)
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One Postgres database with the types of `type_literals.SETUP`. `session` is ours; capture's own opens another."""
+    """One Postgres database with the types of `type_literals.SETUP`. `session` is ours, `capture` has the forced settings."""
 
-    database: Database
     session: psycopg.Connection[Any]
+    capture: psycopg.Connection[Any]
 
     def run(self, *statements: str) -> None:
         for statement in statements:
@@ -56,15 +56,14 @@ class Source:
         defined = [f'"{column}" {type_}' for column, type_ in columns.items()]
         defined += [f"primary key ({key})"] if key else []
         self.run(f"create table kinds.{name} ({', '.join(defined)})")
-        with connect(settings_for(self.database), purpose="test") as session:
-            oid = session.execute("select %s::regclass::oid::int8", [f"kinds.{name}"]).fetchall()[0][0]
-            return relation_from_catalog(describe(session, [oid])[oid])
+        oid = self.capture.execute("select %s::regclass::oid::int8", [f"kinds.{name}"]).fetchall()[0][0]
+        return relation_from_catalog(describe(self.capture, [oid])[oid])
 
     def rows(self, relation: Relation, where: str = "true") -> Rows:
         """Rows as a copy reads them and the journal's dialect writes them, by field name."""
-        with connect(settings_for(self.database), purpose="copy") as session:
-            session.execute("begin isolation level repeatable read read only")
-            messages = [bytes(row) for row in iter_copy(session, relation, partitioned=False, row_filter=where)]
+        self.capture.execute("begin isolation level repeatable read read only")
+        messages = [bytes(row) for row in iter_copy(self.capture, relation, partitioned=False, row_filter=where)]
+        self.capture.execute("commit")
         frame = encode(decode_copy(frames(messages), relation), relation)
         return frame.select(pl.selectors.matches("^c[0-9]+$")).to_dicts()
 
@@ -75,20 +74,20 @@ def source_fixture(postgres: LocalPostgres) -> Iterator[Source]:
     name = f"redshift_source_{next(_numbers)}"
     postgres.create_database(name)
     database = Database(server=postgres, name=name)
-    with database.connect() as session:
+    with database.connect() as session, connect(settings_for(database), purpose="copy") as capture:
         session.execute(type_literals.SETUP)
         session.execute("set search_path = kinds, public; set timezone = 'UTC'")
-        yield Source(database, session)
+        yield Source(session, capture)
     drop_database(postgres, name)
 
 
-@contextmanager
-def standin_benches(backend: str, s3: S3) -> Iterator[BenchFor]:
-    """Benches over one stand-in: each another pipeline, with a journal in a bucket of its own."""
+@pytest.fixture(scope="module", name="bench_for")
+def bench_for_fixture(redshift_backend: str, s3: S3) -> Iterator[BenchFor]:
+    """Makes benches over the module's stand-in: each another pipeline, with a journal in a bucket of its own."""
     with pytest.MonkeyPatch.context() as patch, ExitStack() as stack:
         for name, value in s3.environment.items():
             patch.setenv(name, value)
-        server = stack.enter_context(Server(backend=backend, s3_endpoint=s3.endpoint, region=REGION))
+        server = stack.enter_context(Server(backend=redshift_backend, s3_endpoint=s3.endpoint, region=REGION))
 
         def bench_for(driver: str = "redshift_connector", **more: Any) -> RedshiftBench:
             number = next(_numbers)
@@ -104,13 +103,6 @@ def standin_benches(backend: str, s3: S3) -> Iterator[BenchFor]:
             bench.claim()
             return bench
 
-        yield bench_for
-
-
-@pytest.fixture(scope="module", name="bench_for")
-def bench_for_fixture(redshift_backend: str, s3: S3) -> Iterator[BenchFor]:
-    """Makes benches over the module's stand-in."""
-    with standin_benches(redshift_backend, s3) as bench_for:
         yield bench_for
 
 

@@ -11,14 +11,14 @@ import pytest
 
 from fix_redshift import Benches
 from re_dms.journal.csv import new_null_token
-from re_dms.manifest import DataFile
+from re_dms.manifest import DataFile, TableChanges
 from re_dms.pgtypes import Kind, PgType
 from re_dms.schema import Relation
 from re_dms.warehouse.redshift import ddl, design, sql
 from re_dms.warehouse.redshift.drivers import Result, Session
 from re_dms.warehouse.redshift.names import Target
 from re_dms.warehouse.redshift.sql import Staged
-from warehouse.building import BYTEA, DATE, INT4, ORDERS, TEXT, column, relation, table
+from warehouse.building import BYTEA, DATE, INT4, ORDERS, TEXT, Row, column, relation, table
 
 TARGET = Target(schema="public", table='or"ders')
 NUMERIC = PgType(oid=1700, typmod=(10 << 16 | 2) + 4, name="numeric(10,2)", kind=Kind.NUMERIC)
@@ -189,7 +189,7 @@ def test_the_statements_of_a_batch_are_the_same_for_the_next(redshift_benches: B
     )
 
     def batch(first: int, note: str, more: int) -> list[str]:
-        def changes(rel: Relation, *rows: dict[str, str | None]) -> object:
+        def changes(rel: Relation, *rows: Row) -> TableChanges:
             return table(rel, bench.journal.changes(rel, *rows))
 
         bench.journal.null = new_null_token()

@@ -71,9 +71,7 @@ def policy_bench_fixture(request: pytest.FixtureRequest, bench_for: BenchFor) ->
 
 
 @pytest.fixture(scope="module", params=GROUPS, name="odd")
-def odd_fixture(
-    request: pytest.FixtureRequest, source: Source, policy_bench: tuple[str, RedshiftBench]
-) -> Table:
+def odd_fixture(request: pytest.FixtureRequest, source: Source, policy_bench: tuple[str, RedshiftBench]) -> Table:
     """The table, empty in the warehouse."""
     (policy, bench), cases = policy_bench, GROUPS[request.param]
     columns = {"id": "int", "note": "text"} | {f"v{number}": case.type for number, case in enumerate(cases)}

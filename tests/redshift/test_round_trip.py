@@ -8,6 +8,8 @@ blanks between parts; char(n) has no padding; the lower bounds of arrays are los
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 import psycopg
 import pytest
@@ -85,7 +87,7 @@ class Trip:
         """Those of the columns under test."""
         return [column.attnum for column in self.relation.columns if column.name in self.cases]
 
-    def wrong(self) -> list[object]:
+    def wrong(self) -> list[Any]:
         return differences(self.source, self.bench, self.name, self.roads)
 
 
@@ -185,17 +187,19 @@ def test_the_comparison_sees_a_value_that_is_another_one(source: Source, one_ben
     """The judge of these tests is judged."""
     bench = one_bench
     cases = [case for group in GROUPS.values() for case in group]
-    chosen = {case.type: case for case in cases if case.type in ANOTHER}
+    chosen = {case.type: replace(case, literals=case.literals[:3]) for case in cases if case.type in ANOTHER}
     trip = Trip(source, bench, f"judged_{bench.pipeline}", list(chosen.values()))
     trip.insert(0)
     bench.copied(trip.relation, *(list(row.values()) for row in source.rows(trip.relation)))
     assert trip.wrong() == []
-    for column, case in trip.cases.items():
-        bench.execute(f"update {trip.table} set {column} = {ANOTHER[case.type]} where id = 0")
-        bench.execute(f"update {trip.table} set {column} = null where id = 1")
     last = trip.count - 1
-    bench.execute(f"insert into {trip.table} (id) values (-1)", f"delete from {trip.table} where id = {last}")
-    wrong = trip.wrong()
-    assert {-1, last, *((column, 0) for column in trip.cases)} <= {
-        each if isinstance(each, int) else each[:2] for each in wrong
-    }
+    first = ", ".join(f"{column} = {ANOTHER[case.type]}" for column, case in trip.cases.items())
+    bench.execute(
+        f"update {trip.table} set {first} where id = 0",
+        f"update {trip.table} set {', '.join(f'{column} = null' for column in trip.cases)} where id = 1",
+        f"insert into {trip.table} (id) values (-1)",
+        f"delete from {trip.table} where id = {last}",
+    )
+    wrong = {each if isinstance(each, int) else each[:2] for each in trip.wrong()}
+    nulls = {(column, 1) for column, case in trip.cases.items() if len(case.literals) > 1}
+    assert {-1, last, *nulls, *((column, 0) for column in trip.cases)} <= wrong

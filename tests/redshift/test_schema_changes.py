@@ -26,7 +26,7 @@ def with_columns(*columns: object, **changes: object) -> Relation:
 
 
 def shape(bench: RedshiftBench, name: str = "orders") -> dict[str, str]:
-    return dict(bench.query(f"select \"column\", type from pg_table_def where tablename = '{name}' order by 1"))  # type: ignore[arg-type]
+    return dict(bench.query(f"select \"column\", type from pg_table_def where tablename = '{name}' order by 1"))
 
 
 def test_an_added_column_is_null_or_the_constant_in_older_rows_and_has_no_default(bench: RedshiftBench) -> None:

@@ -44,7 +44,7 @@ def texts_fixture(bench: RedshiftBench) -> Relation:
     )
 
 
-def rows(bench: RedshiftBench, rel: Relation) -> dict[str, tuple[int, str | None]]:
+def rows(bench: RedshiftBench, rel: Relation) -> dict[str, tuple[int | None, str | None]]:
     found = bench.query(f"select k, n, v, octet_length(k), octet_length(v) from {rel.full_name}")
     assert all(len(row[0].encode()) == row[3] for row in found)
     assert all(row[2] is None or len(row[2].encode()) == row[4] for row in found)
@@ -56,7 +56,7 @@ def test_every_text_is_kept_as_key_and_as_value_and_updates_and_deletes_find_it(
     bench: RedshiftBench, texts: Relation
 ) -> None:
     bench.copied(texts, *([text, str(number), text] for number, text in enumerate(TEXTS)), ["none", "-1", None])
-    expected: dict[str, tuple[int, str | None]] = {text: (number, text) for number, text in enumerate(TEXTS)}
+    expected: dict[str, tuple[int | None, str | None]] = {text: (number, text) for number, text in enumerate(TEXTS)}
     expected["none"] = (-1, None)
     assert rows(bench, texts) == expected
     # Every text is deleted, written anew, filled or left in peace, never two neighbours in the same way.

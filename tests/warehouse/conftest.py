@@ -19,6 +19,9 @@ def duckdb_bench_fixture(tmp_path: Path) -> DuckDBBench:
 @pytest.fixture(name="bench", params=KINDS)
 def bench_fixture(request: pytest.FixtureRequest) -> Bench:
     kind, _, driver = request.param.partition("-")
-    if kind == "duckdb":
-        return request.getfixturevalue("duckdb_bench")
-    return request.getfixturevalue("redshift_benches")(driver)
+    made: Bench = (
+        request.getfixturevalue("duckdb_bench")
+        if kind == "duckdb"
+        else request.getfixturevalue("redshift_benches")(driver)
+    )
+    return made

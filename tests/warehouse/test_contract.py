@@ -1,7 +1,6 @@
 """The warehouse contract: what every warehouse promises about batches, watermark and fence."""
 
 import dataclasses
-from pathlib import Path
 
 import pytest
 
@@ -16,8 +15,6 @@ from re_dms.errors import (
 from re_dms.lsn import LSN
 from re_dms.manifest import Truncate
 from re_dms.schema import KeyKind
-from re_dms.settings import WarehouseSettings
-from re_dms.warehouse.opening import open_warehouse
 from warehouse.building import ORDERS, Bench, Journal, column, relation, table
 
 COUNTED = dataclasses.replace(ORDERS, key_kind=KeyKind.COUNTED, key=(), identity="f")
@@ -308,13 +305,3 @@ def test_a_dropped_table_is_forgotten_and_stays_as_it_is(bench: Bench) -> None:
     bench.load(dropped=(100,))
     assert bench.rows() == [(1, "a", 1)]
     assert bench.warehouse.status("journal-1").tables == ()
-
-
-def test_reading_status_makes_no_file(tmp_path: Path) -> None:
-    warehouse = open_warehouse(WarehouseSettings(url=f"duckdb://{tmp_path}/none.duckdb"))
-    assert warehouse.watermark("x") is None
-    assert warehouse.pipelines() == ()
-    assert warehouse.status("x").tables == ()
-    assert warehouse.reset_all("x") == ()
-    warehouse.forget("x")
-    assert not warehouse.path.exists()

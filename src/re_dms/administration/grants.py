@@ -93,7 +93,7 @@ def source_grants(source: SourceSettings) -> Iterator[str]:
         yield f"-- {printable(publication)} … {made}"
     else:
         yield f"{publication} {tables} {made}"
-    yield f"-- Slot {_quoted(source.slot)} is made by re_dms at its first start."
+    yield f"-- Slot {printable(_quoted(source.slot))} is made by re_dms at its first start."
 
 
 def bucket_policy(settings: Settings) -> dict[str, Any] | None:

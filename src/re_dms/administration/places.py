@@ -68,7 +68,11 @@ def connected(source: SourceSettings, purpose: str) -> Iterator[Connection]:
 
 @contextmanager
 def at_rest(places: Places, connection: Connection) -> Iterator[None]:
-    """Inside this block no apply can start. Raises PipelineHeld when the slot is in use or an apply is at work."""
+    """Inside this block nobody captures. Raises PipelineHeld when the slot is in use or an apply is known to be at work.
+
+    DuckDB tells of an apply and keeps others out meanwhile. Redshift has its fence only: taking the journal's records away
+    waits for a load that is under way, and an apply that is still there then finds the fence gone and ends.
+    """
     refuse_if_active(places, connection)
     with ExitStack() as stack:
         if places.warehouse is not None:

@@ -32,6 +32,7 @@ class Workspace:
         self._lock = threading.Lock()
         self._sequence = itertools.count(1)
         self._written: list[str] = []
+        self._null: str | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -65,10 +66,12 @@ class Workspace:
         return read_csv(self.fetch(file).read_bytes(), file)
 
     def write(self, frame: pl.DataFrame, name: str) -> DataFile:
-        """Put rows as a data file of the journal's dialect, with a NULL token of its own; durable when it returns."""
+        """Put rows as a data file of the journal's dialect; durable when it returns. All have the same NULL token."""
         from re_dms.journal.csv import new_null_token, write_csv
 
-        data, stats = write_csv(frame, null=new_null_token(), compression="zstd")
+        with self._lock:
+            self._null = self._null or new_null_token()
+        data, stats = write_csv(frame, null=self._null, compression="zstd")
         return stats.data_file(key=self.put(f"{name}.csv.zst", data), odd={})
 
     def put(self, name: str, data: bytes) -> str:

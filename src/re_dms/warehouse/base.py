@@ -132,7 +132,7 @@ class Files(Protocol):
         ...
 
     def write(self, frame: pl.DataFrame, name: str) -> DataFile:
-        """Put rows as a data file in the journal's dialect, with a NULL token of its own; durable when it returns."""
+        """Put rows as a data file in the journal's dialect; durable when it returns. All have the same NULL token."""
         ...
 
     def put(self, name: str, data: bytes) -> str:

@@ -179,3 +179,13 @@ def test_the_lease_of_a_killed_holder_is_free_at_once(bench: Bench) -> None:
         process.wait()
         with bench.warehouse.hold() as held:
             assert held.locked
+
+
+def test_reading_status_makes_no_file(tmp_path: Path) -> None:
+    warehouse = DuckDBWarehouse(f"duckdb://{tmp_path}/none.duckdb")
+    assert warehouse.watermark("x") is None
+    assert warehouse.pipelines() == ()
+    assert warehouse.status("x").tables == ()
+    assert warehouse.reset_all("x") == ()
+    warehouse.forget("x")
+    assert not warehouse.path.exists()

@@ -1,6 +1,6 @@
 """Staging: every step's files into a table of their own, by COPY, in several sessions at once.
 
-Each table is made, filled and counted in one transaction of its own, before the apply transaction takes its snapshot:
+Each session makes, fills and counts its tables in one transaction, which ends before the apply transaction takes its snapshot:
 what another session commits later would be invisible to it. Tables are named by pipeline, epoch, table and step, so
 that the texts of a load's statements stay the same, and what a crash leaves behind is known by its epoch.
 https://docs.aws.amazon.com/redshift/latest/dg/copy-usage_notes-multiple-files.html
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -101,48 +102,54 @@ class Staging:
     """The batch in words, for messages."""
 
     def stage(self, jobs: Sequence[Job]) -> dict[tuple[int, int], Stage]:
-        """Fill a table for each job, by the step's place. What is left of an earlier attempt is dropped before.
+        """Fill a table for each job, by the step's place. Sessions take the next job in turn, each in one transaction.
 
-        Raises ValueDoesNotFit, WarehouseError, WarehouseUnavailable; the first error ends the others after their job.
+        Raises ValueDoesNotFit, WarehouseError, WarehouseUnavailable: the first error; the others end after their job.
         """
         if not jobs:
             return {}
-        with ThreadPoolExecutor(min(self.parallel, len(jobs)), thread_name_prefix="copy") as pool:
-            futures = [pool.submit(self._stage, job) for job in jobs]
-            try:
-                done = [future.result() for future in futures]
-            finally:
-                for future in futures:
-                    future.cancel()
+        waiting, stages = deque(jobs), dict[tuple[int, int], Stage]()
+        count = min(self.parallel, len(jobs))
+        with ThreadPoolExecutor(count, thread_name_prefix="copy") as pool:
+            futures = [pool.submit(self._work, waiting, stages) for _ in range(count)]
+            errors = [error for future in futures if (error := future.exception()) is not None]
+        for error in errors:
+            raise error
         failpoint("apply.staged")
-        return dict(zip((job.key for job in jobs), done, strict=True))
+        return stages
 
-    def _stage(self, job: Job) -> Stage:
+    def _work(self, waiting: deque[Job], stages: dict[tuple[int, int], Stage]) -> None:
+        """Stage what waits, in one transaction, until nothing does; after an error nobody takes another job."""
+        session = self.sessions.take()
+        try:
+            session.execute("begin")
+            while (job := _taken(waiting)) is not None:
+                stages[job.key] = self._stage(session, job)
+            session.execute("commit")
+        except BaseException as error:
+            waiting.clear()
+            session.close()
+            if isinstance(error, ConnectionLost):
+                raise error.unavailable() from None
+            if isinstance(error, Refused):
+                raise failure(error.refusal, doing="staging") from None
+            raise
+        self.sessions.give_back(session)
+
+    def _stage(self, session: Session, job: Job) -> Stage:
         ready = prepare(
             job.relation, job.step, self.files, self.policies, name=self._name(job), batch_words=self.batch_words
         )
         table = f"{STAGE_SCHEMA}.{quote(self._name(job))}"
-        session = self.sessions.take()
         try:
-            session.execute("begin")
             session.execute(sql.create_stage(table, sql.stage_columns(job.relation, ready.files[0], ready.odd)))
             for _, group in groupby(ready.files, lambda file: (file.null, file.compression)):
                 self._copy(session, job, table, list(group))
-            session.execute("commit")
         except Refused as refused:
             if not is_load_failure(refused.refusal):
-                session.close()
                 raise failure(refused.refusal, doing=f"staging {job.relation.full_name}") from None
             session.execute("rollback")
-            error = bad_load(session, job.relation, ready.files, self.files, self.batch_words)
-            self.sessions.give_back(session)
-            raise error from None
-        except ConnectionLost as lost:
-            raise lost.unavailable() from None
-        except BaseException:
-            session.close()
-            raise
-        self.sessions.give_back(session)
+            raise bad_load(session, job.relation, ready.files, self.files, self.batch_words) from None
         return Stage(table=table, prepared=ready)
 
     def _copy(self, session: Session, job: Job, table: str, files: list[DataFile]) -> None:
@@ -160,6 +167,14 @@ class Staging:
 
     def _name(self, job: Job) -> str:
         return _SEPARATOR.join([self.prefix, str(job.relation.oid), str(job.number)])
+
+
+def _taken(waiting: deque[Job]) -> Job | None:
+    """The next job, taken by one thread alone; None when nothing waits."""
+    try:
+        return waiting.popleft()
+    except IndexError:
+        return None
 
 
 def prefix_of(pipeline: str, epoch: int) -> str:
