@@ -155,6 +155,10 @@ def test_a_real_interrupt_is_130_without_a_traceback():
         (["demo", "--scale", SECRET], "--scale: its value is not as it must be"),
         (["run", "--until-lsn", "x"], "--until-lsn: must be a position as Postgres prints it, like 16/B374D848"),
         (["run", "--until-lsn", "1/2", "--until-caught-up"], "--until-caught-up and --until-lsn cannot be combined"),
+        (
+            ["check", "--print-grants", "--json"],
+            "--print-grants prints SQL and policies: it cannot be combined with --json",
+        ),
     ],
 )
 def test_a_misused_command_line_is_told_and_exits_2(words, first, capsys):

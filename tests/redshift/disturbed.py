@@ -27,6 +27,7 @@ from redshift.steps import (
 from warehouse.building import RedshiftBench
 
 NIGHTLY = bool(os.environ.get("RE_DMS_NIGHTLY"))
+_totals = Counter[str]()
 
 # What a load consists of; a step that is never struck is one that no test is about.
 STEPS = {
@@ -132,8 +133,9 @@ class Rig:
 
     def told(self, what: str) -> None:
         """The figures in one line; nothing lost, nothing doubled."""
-        totals = {name: self.figures[name] for name in ("runs", "faults", "retries", "lost", "doubled")}
-        print(f"\n{what}: {totals}; struck: {dict(self.struck)}; by: {dict(self.codes)}")
+        mine = {name: self.figures[name] for name in ("runs", "faults", "retries", "stops", "lost", "doubled")}
+        _totals.update(mine)
+        print(f"\n{what}: {mine}; struck: {dict(self.struck)}; by: {dict(self.codes)}\nall so far: {dict(_totals)}")
 
 
 def _some(found: list[list[Strike]]) -> list[list[Strike]]:

@@ -121,6 +121,26 @@ def test_capture_and_apply_write_and_redshift_only_reads() -> None:
     assert f"arn:aws:redshift:{REGION}:*:dbuser:analytics/loader" in json.dumps(bucket_policy(by_iam))
 
 
+@pytest.mark.parametrize(
+    ("key", "resource", "condition"),
+    [
+        (KEY, KEY, None),
+        ("1234abcd-12ab-34cd", f"arn:aws:kms:{REGION}:*:key/1234abcd-12ab-34cd", None),
+        ("alias/shop", f"arn:aws:kms:{REGION}:*:key/*", "alias/shop"),
+        (KEY.replace("key/1234abcd-12ab-34cd", "alias/shop"), KEY.replace("1234abcd-12ab-34cd", "*"), "alias/shop"),
+    ],
+    ids=["arn", "id", "alias", "alias_arn"],
+)
+def test_a_kms_key_is_named_by_its_arn_however_it_is_configured(key: str, resource: str, condition: str | None) -> None:
+    journal = JournalSettings(url="s3://bucket/shop", region=REGION, kms_key_id=key)
+    for policy in (bucket_policy(replace(SETTINGS, journal=journal)), copy_policy(replace(SETTINGS, journal=journal))):
+        assert policy is not None
+        on_key = policy["Statement"][-1]
+        assert on_key["Resource"] == resource
+        said = on_key.get("Condition", {}).get("ForAnyValue:StringEquals", {})
+        assert said.get("kms:ResourceAliases") == condition
+
+
 def test_policies_end_at_the_journals_prefix() -> None:
     for policy in (bucket_policy(SETTINGS), copy_policy(SETTINGS)):
         assert policy is not None

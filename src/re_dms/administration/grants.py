@@ -130,10 +130,21 @@ def _on_objects(place: Place, actions: Sequence[str]) -> list[dict[str, Any]]:
 
 
 def _on_key(place: Place, actions: Sequence[str]) -> list[dict[str, Any]]:
-    """Nothing without a key of one's own: AWS's key for S3 serves everybody who may use the objects."""
-    if place.kms_key_id is None:
+    """Nothing without a key of one's own: AWS's key for S3 serves everybody who may use the objects.
+
+    A policy names keys by ARN; an alias is a condition on the key that has it.
+    https://docs.aws.amazon.com/kms/latest/developerguide/alias-authorization.html
+    """
+    key = place.kms_key_id
+    if key is None:
         return []
-    return [{"Effect": "Allow", "Action": list(actions), "Resource": place.kms_key_id}]
+    statement: dict[str, Any] = {"Effect": "Allow", "Action": list(actions)}
+    owner = f"arn:aws:kms:{place.region or '*'}:*" if not key.startswith("arn:") else key.rpartition(":")[0]
+    name = key.rpartition(":")[2]
+    if not name.startswith("alias/"):
+        return [statement | {"Resource": f"{owner}:{name if name.startswith('key/') else f'key/{name}'}"}]
+    condition = {"ForAnyValue:StringEquals": {"kms:ResourceAliases": name}}
+    return [statement | {"Resource": f"{owner}:key/*", "Condition": condition}]
 
 
 def _policy(statements: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -29,6 +29,7 @@ def findings(
     """All findings of the warehouse alone. Raises ChangesMissing when another journal filled it."""
     pipelines = state.pipelines(session)
     yield _rights(session)
+    yield _role(settings)
     try:
         marks = state.watermarks(session, [pipeline] if pipeline in pipelines else [])
     except Refused as refused:
@@ -41,7 +42,6 @@ def findings(
         )
         return
     yield ok(PLACE, "warehouse", f"{url}: {progress_of(marks, pipeline, journal_id)}")
-    yield _role(settings)
     yield _isolation(session)
     yield _load_errors(session)
     if pipeline in pipelines and journal_id is not None:

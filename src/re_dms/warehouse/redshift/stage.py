@@ -116,7 +116,7 @@ class Staging:
         for error in errors:
             raise error
         failpoint("apply.staged")
-        return stages
+        return {job.key: stages[job.key] for job in jobs}  # in the jobs' order, whichever session was faster
 
     def _work(self, waiting: deque[Job], stages: dict[tuple[int, int], Stage]) -> None:
         """Stage what waits, in one transaction, until nothing does; after an error nobody takes another job."""
