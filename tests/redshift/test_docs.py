@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import inspect
 import re
+import tomllib
 from pathlib import Path
 
-from re_dms.settings import WarehouseSettings
-from re_dms.warehouse.redshift import maintenance, state, types
+from re_dms.config.load import load
+from re_dms.settings import REDSHIFT_FLUSH_SECONDS, WarehouseSettings
+from re_dms.warehouse.redshift import maintenance, names, state, types
 from re_dms.warehouse.redshift.ddl import COLUMNS_MAX
+from re_dms.warehouse.redshift.design import parse
 from re_dms.warehouse.redshift.grants import redshift_grants
-from re_dms.warehouse.redshift.policies import Policy
+from re_dms.warehouse.redshift.names import NAME_BYTES_MAX
+from re_dms.warehouse.redshift.policies import Policies, Policy
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 PAGE = (DOCS / "redshift.md").read_text(encoding="utf-8")
@@ -72,9 +76,32 @@ def test_every_table_of_ours_is_named() -> None:
 
 
 def test_limits_are_those_of_the_code() -> None:
-    assert f"more than {COLUMNS_MAX:,}\ncolumns" in PAGE
+    assert f"more than {COLUMNS_MAX:,} columns" in PAGE
+    assert f"cut at {NAME_BYTES_MAX} bytes" in PAGE
     assert f"more than {maintenance.GHOSTS_MAX:.0%}".replace("%", " %") in PAGE
     assert f"more than {maintenance.STALE_PERCENT_MAX:.0f} % off" in PAGE
+
+
+def test_the_configuration_is_one_and_says_what_the_code_reads(tmp_path: Path) -> None:
+    [whole, some] = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
+    file, password = tmp_path / "re_dms.toml", tmp_path / "warehouse.password"
+    password.write_text("secret\n", encoding="utf-8")
+    password.chmod(0o600)
+    file.write_text(whole.replace("/etc/re_dms/warehouse.password", str(password)), encoding="utf-8")
+    loaded = load(needs=frozenset({"source", "warehouse"}), environment={}, file=file)
+    assert loaded.warnings == ()
+    settings = loaded.settings
+    assert settings.warehouse is not None
+    assert settings.warehouse.maintain
+    assert settings.capture.flush_seconds == REDSHIFT_FLUSH_SECONDS
+    assert parse(settings.warehouse.design)
+    assert Policies.parse(settings.warehouse.policies).rules
+    assert len(Policies.parse(tomllib.loads(some)["warehouse"]["policies"]).rules) == 5
+
+
+def test_columns_of_the_system_are_all_named() -> None:
+    [listed] = re.findall(r"system columns\s*\(([^:]*):", PAGE)
+    assert set(re.findall(r"`(\w+)`", listed)) == names._SYSTEM_COLUMNS
 
 
 def test_its_links_lead_somewhere() -> None:
