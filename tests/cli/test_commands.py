@@ -213,8 +213,16 @@ def test_the_demo_gets_its_options(monkeypatch, tmp_path):
 
     monkeypatch.setattr("re_dms.demo.command.run", run)
     assert invoke(["demo"]) == 1
-    assert invoke(["demo", "--scale", "0.5", "--seconds", "3", "--keep", "k", "--pg-bin", "b", "--json"]) == 1
+    more = ["--scale", "0.5", "--seconds", "3", "--keep", "k", "--pg-bin", "b", "--json"]
+    assert invoke(["demo", *more, "--warehouse", "redshift-standin"]) == 1
     assert calls == [
-        {"scale": 1.0, "seconds": None, "keep": None, "json": False, "pg_bin": None},
-        {"scale": 0.5, "seconds": 3.0, "keep": Path("k"), "json": True, "pg_bin": Path("b")},
+        {"scale": 1.0, "seconds": None, "keep": None, "json": False, "pg_bin": None, "warehouse": "duckdb"},
+        {
+            "scale": 0.5,
+            "seconds": 3.0,
+            "keep": Path("k"),
+            "json": True,
+            "pg_bin": Path("b"),
+            "warehouse": "redshift-standin",
+        },
     ]

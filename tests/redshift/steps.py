@@ -47,7 +47,7 @@ OTHER_WIDE: Final = relation(column(1, "id"), column(2, "code", _varchar(12)), o
 EVENTS: Final = relation(column(1, "word"), column(2, "n", INT4), oid=102, name="events", kind=KeyKind.APPEND)
 LATE: Final = relation(column(1, "id", INT4), oid=103, name="late")
 
-ENDS: Final = {
+ENDS: Final[dict[str, list[tuple[Any, ...]]]] = {
     "orders": [
         (1, "b", 11, 0.5, "m"),
         (2, "a", 22, None, "grouped"),

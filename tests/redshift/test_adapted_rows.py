@@ -101,10 +101,10 @@ def test_all_files_of_a_step_are_staged_alike() -> None:
     """Whether a column is staged otherwise depends on `odd` alone, not on the rows of one file."""
     relation, frame = rows_of(JSON, ["[1]", None])
     found = adapt(frame, relation, frozenset({2}), Policies(), batch_words=WORDS)
-    assert (found.odd, found.frame["c2"].to_list()) == ({2}, ["[1]", ""])
+    assert (found.odd, found.frame["c2"].to_list()) == (frozenset({2}), ["[1]", ""])
     relation, frame = rows_of(BYTEA, ["00", None])
     found = adapt(frame, relation, frozenset({2}), Policies(), batch_words=WORDS)
-    assert (found.odd, found.frame["c2"].to_list()) == ({2}, ["0000", None])
+    assert (found.odd, found.frame["c2"].to_list()) == (frozenset({2}), ["0000", None])
 
 
 @pytest.mark.parametrize(

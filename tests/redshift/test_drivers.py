@@ -244,6 +244,6 @@ def test_a_dead_peer_is_noticed_and_a_long_statement_is_not_cut(opens):
         (socket.TCP_USER_TIMEOUT, tls.UNACKNOWLEDGED_SECONDS_MAX * 1000),
     ):
         assert mine.getsockopt(socket.IPPROTO_TCP, option) == expected
-    words = opens("psycopg")._link._connection.info.get_parameters()  # type: ignore[attr-defined]
+    words = opens("psycopg")._link._connection.info.get_parameters()
     assert words["keepalives_idle"] == str(tls.IDLE_SECONDS)
     assert words["tcp_user_timeout"] == str(tls.UNACKNOWLEDGED_SECONDS_MAX * 1000)

@@ -53,7 +53,7 @@ def waiting(benches: Benches) -> tuple[RedshiftBench, Settings]:
 
 
 @pytest.fixture(scope="module")
-def undisturbed() -> dict[str, list[tuple[Any, ...]]]:
+def undisturbed() -> dict[str, Any]:
     """What is recorded after a run in which nothing happens; the first test that needs it fills it."""
     return {}
 
@@ -88,7 +88,7 @@ def test_undisturbed_the_batches_that_wait_give_the_sources_rows(redshift_benche
 
 @pytest.mark.parametrize(("step", "load"), _KILLS)
 def test_an_apply_that_is_killed_is_made_good_by_the_next_one(
-    redshift_benches: Benches, undisturbed: dict[str, list[tuple[Any, ...]]], step: str, load: int
+    redshift_benches: Benches, undisturbed: dict[str, Any], step: str, load: int
 ) -> None:
     bench, settings = waiting(redshift_benches)
     # A load merges several tables: its first merge is the second load's third.

@@ -163,6 +163,14 @@ def test_an_altered_target_stops_by_name_and_a_new_copy_mends_it(
     assert bench.query("select id, note, amount from public.orders") == [(5, "e", 5)]
 
 
+def test_an_empty_target_of_another_pipeline_is_not_taken(bench: RedshiftBench) -> None:
+    bench.copied(ORDERS)
+    other = bench.other("crm")
+    other.claim()
+    with pytest.raises(TargetNotOurs, match="filled by another pipeline"):
+        other.copied(ORDERS, ["1", "a", "1"])
+
+
 def test_columns_that_users_added_survive_changes_and_copies(bench: RedshiftBench) -> None:
     bench.copied(ORDERS, ["1", "a", "1"])
     bench.execute("alter table public.orders add column mine varchar(5)", "update public.orders set mine = 'x'")

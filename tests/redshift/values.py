@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import polars as pl
 
@@ -59,9 +60,7 @@ def data_file(frame: pl.DataFrame, relation: Relation) -> DataFile:
     return stats.data_file(key="data/1", odd=odd_counts(frame, relation))
 
 
-def loaded(
-    clients: Clients, frame: pl.DataFrame, relation: Relation, odd: frozenset[int] = frozenset()
-) -> list[tuple[str | None, ...]]:
+def loaded(clients: Clients, frame: pl.DataFrame, relation: Relation, odd: frozenset[int] = frozenset()) -> list[Any]:
     """The rows' values in a target on the stand-in, as it prints them: by COPY into a staging table, and from there."""
     client, schema, null = clients.psycopg(), clients.schema(), new_null_token()
     columns = [column for column in relation.columns if f"c{column.attnum}" in frame.columns]

@@ -188,7 +188,7 @@ class Bench:
 
     def load_manifest(self, manifest: Manifest, files: Files | None = None, after: int | None = None) -> LoadReport:
         with self.journal.files(manifest.number, self.owner) as workspace:
-            return self.warehouse.load(
+            report: LoadReport = self.warehouse.load(
                 manifest,
                 journal_id=self.journal.journal_id,
                 pipeline=self.pipeline,
@@ -197,6 +197,7 @@ class Bench:
                 files=files or workspace,
                 after=after,
             )
+            return report
 
     def load(self, *tables: TableChanges, **more: Any) -> LoadReport:
         report = self.load_manifest(self.journal.batch(self.number + 1, *tables, **more))
@@ -225,7 +226,7 @@ class Bench:
         """All rows of a table, NULLs last."""
         return sorted(
             self.query(f"select * from {name}"),
-            key=lambda row: [(v is None, v or 0) if v is None else (False, v) for v in row],
+            key=lambda row: [(v is None, 0 if v is None else v) for v in row],
         )
 
     watermark = "(select journal_id, pipeline, batch, lsn, xid from re_dms.watermark)"

@@ -147,6 +147,10 @@ class Warehouse(Protocol):
     group: GroupLimits | None
     """How much to fold together when apply is behind; None: every batch is loaded alone."""
 
+    def close(self) -> None:
+        """Close what is open; the next call opens it again."""
+        ...
+
     def hold(self) -> AbstractContextManager[Any]:
         """Held by one apply process, so that a second one is told early; the fence decides. Raises PipelineHeld."""
         ...

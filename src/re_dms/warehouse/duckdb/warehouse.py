@@ -33,6 +33,9 @@ class DuckDBWarehouse:
         self.path = path_of(url)
         self._wait_seconds = wait_seconds
 
+    def close(self) -> None:
+        """Nothing: the file is open only while it is used."""
+
     def hold(self) -> AbstractContextManager[lease.Lease]:
         """The lease of the file for one apply process; it beats by itself (see `lease`)."""
         return lease.held(self.path)

@@ -68,7 +68,9 @@ class Targets:
         elif before is not None:
             self._empty(target)
             self._shape(target, there, relation, names, before)
-        elif not ddl.fits(there, relation, names) or self._has_rows(target):
+        elif (
+            not ddl.fits(there, relation, names) or self._has_rows(target) or target in self._state.targets_of_others()
+        ):
             raise self._not_ours(target)
         if before is not None and before is not record:
             self._state.forget_released(target)
