@@ -66,6 +66,8 @@ def test_copy() -> None:
     gzip = FILE.model_copy(update={"compression": "gzip"})
     assert " iam_role default manifest format as csv " in sql.copy(STAGE, "s3://b/m", gzip, "default")
     assert sql.copy(STAGE, "s3://b/m", gzip, "default").endswith(" gzip compupdate off statupdate off")
+    elsewhere = sql.copy(STAGE, "s3://b/m", gzip, "default", "eu-north-1")
+    assert elsewhere.endswith(" gzip region 'eu-north-1' compupdate off statupdate off")
 
 
 def test_count() -> None:

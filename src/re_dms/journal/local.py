@@ -54,6 +54,10 @@ class LocalStore:
         return self._root.as_uri()
 
     @property
+    def region(self) -> str | None:
+        return None
+
+    @property
     def remote(self) -> bool:
         return False
 

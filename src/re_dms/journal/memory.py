@@ -21,6 +21,10 @@ class MemoryStore:
         return "memory:"
 
     @property
+    def region(self) -> str | None:
+        return None
+
+    @property
     def remote(self) -> bool:
         return False
 

@@ -47,6 +47,10 @@ class S3Store:
         return self._place.url
 
     @property
+    def region(self) -> str | None:
+        return self._place.region
+
+    @property
     def remote(self) -> bool:
         return True
 

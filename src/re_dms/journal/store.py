@@ -44,6 +44,11 @@ class Store(Protocol):
         ...
 
     @property
+    def region(self) -> str | None:
+        """The AWS region that was named for it; None where none was, or for a store that is not AWS's."""
+        ...
+
+    @property
     def remote(self) -> bool:
         """Whether every call is a request that takes time and costs money: then it is looked into less often."""
         ...

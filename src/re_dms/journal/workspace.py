@@ -45,6 +45,11 @@ class Workspace:
             with suppress(JournalUnavailable):  # retention comes by again
                 self._store.delete(self._written)
 
+    @property
+    def region(self) -> str | None:
+        """The region of the bucket, where it was named."""
+        return self._store.region
+
     def fetch(self, file: DataFile) -> Path:
         """A local file with the data file's bytes, checked. Raises ChangesMissing, JournalUnavailable."""
         with self._lock:

@@ -119,6 +119,11 @@ class Files(Protocol):
     file. Methods may be called from several threads.
     """
 
+    @property
+    def region(self) -> str | None:
+        """The AWS region of the place that `url` names, where it was named."""
+        ...
+
     def fetch(self, file: DataFile) -> Path:
         """A local file with the data file's bytes, checked."""
         ...

@@ -215,7 +215,7 @@ class Load:
         file = self.files.write(rows, "altered")
         entries = [{"url": self.files.url(file.key), "mandatory": True}]
         key = self.files.put("altered.manifest", json.dumps({"entries": entries}).encode())
-        return [sql.copy(ALTERED.sql, self.files.url(key), file, self.staging.iam_role)]
+        return [sql.copy(ALTERED.sql, self.files.url(key), file, self.staging.iam_role, self.files.region)]
 
 
 @contextmanager

@@ -82,16 +82,17 @@ def stage_columns(relation: Relation, file: DataFile, odd: frozenset[int]) -> li
     ]
 
 
-def copy(table: str, manifest_url: str, file: DataFile, iam_role: str) -> str:
+def copy(table: str, manifest_url: str, file: DataFile, iam_role: str, region: str | None = None) -> str:
     """COPY of the files in the manifest, all with the token and compression of `file`. Never an option that alters values.
 
     https://docs.aws.amazon.com/redshift/latest/dg/copy-parameters-data-conversion.html
     """
+    where = "" if region is None else f" region {literal(region)}"
     role = "default" if iam_role == "default" else literal(iam_role)
     compression = {"zstd": "zstd", "gzip": "gzip"}[file.compression]
     return (
         f"copy {table} ({', '.join(file.columns)}) from {literal(manifest_url)} iam_role {role} manifest format as csv "
-        f"null as {literal(file.null)} timeformat 'auto' dateformat 'auto' {compression} compupdate off statupdate off"
+        f"null as {literal(file.null)} timeformat 'auto' dateformat 'auto' {compression}{where} compupdate off statupdate off"
     )
 
 

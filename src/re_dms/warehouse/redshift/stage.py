@@ -155,7 +155,7 @@ class Staging:
     def _copy(self, session: Session, job: Job, table: str, files: list[DataFile]) -> None:
         entries = [{"url": self.files.url(file.key), "mandatory": True} for file in files]
         key = self.files.put(f"{self._name(job)}.manifest", json.dumps({"entries": entries}).encode())
-        session.execute(sql.copy(table, self.files.url(key), files[0], self.iam_role))
+        session.execute(sql.copy(table, self.files.url(key), files[0], self.iam_role, self.files.region))
         copied = int(session.execute("select pg_last_copy_count()").rows[0][0])
         expected = sum(file.rows for file in files)
         if copied != expected:
