@@ -6,6 +6,7 @@ where the step is taken often. A failpoint that is never hit fails.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 
 import pytest
@@ -83,7 +84,11 @@ def test_a_process_killed_at_a_failpoint_is_started_again_and_nothing_is_lost(ri
     rig.assert_whole(witness, f"processes killed at {', '.join(points)}")
 
 
-@pytest.mark.parametrize("group", _GROUPS)
+# Every failpoint is met by the test above; whole groups at the two ends of the protocol only at night.
+_KILLED_WHOLE = [*_GROUPS] if os.environ.get("RE_DMS_NIGHTLY") else ["put and merged", "confirmed and committed"]
+
+
+@pytest.mark.parametrize("group", _KILLED_WHOLE)
 def test_a_group_killed_at_a_failpoint_goes_on_when_started_again(rig: Rig, group: str) -> None:
     points = _GROUPS[group]
     with Witness(rig.pipeline) as witness:

@@ -122,6 +122,9 @@ def test_row_25_a_slow_store_costs_neither_the_session_nor_memory(
     finish(pipeline, running)
 
 
+@pytest.mark.skipif(
+    "RE_DMS_NIGHTLY" not in os.environ, reason="long: with RE_DMS_NIGHTLY=1, beside the suite's ten minutes"
+)
 def test_rows_28_and_58_an_old_transaction_that_holds_wal_back_does_not_stop_progress(
     impatient: Pipeline, s3: S3, fault_proxy: FaultProxy
 ) -> None:
@@ -185,6 +188,9 @@ def _has_standby_snapshot(pipeline: Pipeline) -> bool:
     return pipeline.database.server.version[0] >= 16
 
 
+@pytest.mark.skipif(
+    "RE_DMS_NIGHTLY" not in os.environ, reason="long: with RE_DMS_NIGHTLY=1, beside the suite's ten minutes"
+)
 def test_a_transaction_larger_than_all_regions_gets_through_a_slow_store(
     impatient: Pipeline, s3: S3, fault_proxy: FaultProxy
 ) -> None:

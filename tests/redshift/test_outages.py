@@ -27,7 +27,7 @@ WRITTEN_MIB = 512 if os.environ.get("RE_DMS_NIGHTLY") else 24
 CONFIRMED_MIB = 0.5
 RETAINED_MIB_MAX = 8
 BATCHES_MIN = 6
-SECONDS_MAX = 60.0
+SECONDS_MAX = 300.0 if os.environ.get("RE_DMS_NIGHTLY") else 60.0
 TABLES = ("public.orders", "public.events")
 
 

@@ -84,13 +84,15 @@ def _encrypted(plain: socket.socket, context: ssl.SSLContext, address: Address) 
             raise ConnectionLost("the server closed the connection")
         if answer == b"S":
             return context.wrap_socket(plain, server_hostname=address.host)
-    except ssl.SSLEOFError:
+    except (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError):
         raise ConnectionLost("the server closed the connection") from None
     except ssl.SSLError as error:
         # A certificate's own words name it; OpenSSL's others name no secret either.
         said = error.verify_message if isinstance(error, ssl.SSLCertVerificationError) else error.reason
+        if not said:  # OpenSSL met an end, and knows no reason
+            raise ConnectionLost("the server closed the connection") from None
         raise WarehouseError(
-            f"no trusted connection to the warehouse at {address.safe_url}: {printable(said or 'TLS failed')}",
+            f"no trusted connection to the warehouse at {address.safe_url}: {printable(said)}",
             remedy=REMEDY,
         ) from None
     except OSError as error:
