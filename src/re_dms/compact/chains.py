@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from re_dms.compact.folded import DELETE, column_names, copy_again, new, old, origin, unsent
+from re_dms.compact.folded import DELETE, column_names, copy_again, mask_of, new, old, origin, unsent
 from re_dms.compact.normalise import Events
 from re_dms.errors import SourceError
 from re_dms.schema import Relation
@@ -85,7 +85,7 @@ def follow(relation: Relation, events: Events, steps: pl.DataFrame, rows: Positi
         missing[attnum][need] = open_
         # All columns of a row that nobody said lead to the same step: the first that the segment knows of it.
         roots[missing[attnum]] = end[open_]
-    return Said(rows=sources, mask=_mask(missing), origins=_origins(relation, chains, roots))
+    return Said(rows=sources, mask=mask_of(missing), origins=_origins(relation, chains, roots))
 
 
 def _chains(relation: Relation, events: Events, steps: pl.DataFrame, needy: Positions) -> _Chains:
@@ -127,17 +127,6 @@ def _ends(step: Positions) -> Positions:
 
 def _flags(series: pl.Series) -> Flags:
     return series.to_numpy()
-
-
-def _mask(missing: dict[int, Flags]) -> pl.Series | None:
-    """Attnums of missing values joined by commas, NULL where nothing is missing."""
-    flags = pl.DataFrame({str(attnum): flag for attnum, flag in missing.items() if flag.any()})
-    if not flags.width:
-        return None
-    named = [pl.when(name).then(pl.lit(name)) for name in flags.columns]
-    return flags.select(
-        mask=pl.when(pl.any_horizontal(flags.columns)).then(pl.concat_str(named, separator=",", ignore_nulls=True))
-    )["mask"]
 
 
 def _origins(relation: Relation, chains: _Chains, roots: Positions) -> list[pl.Series]:

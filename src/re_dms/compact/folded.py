@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from re_dms.manifest import Counts
@@ -64,3 +66,14 @@ def column_names(relation: Relation, attnums: Iterable[int]) -> str:
 def copy_again(relation: Relation) -> str:
     """The remedy for a table whose stream cannot be folded."""
     return f"copy the table again: re-dms reset --table {relation.full_name}"
+
+
+def mask_of(missing: Mapping[int, npt.NDArray[np.bool_]]) -> pl.Series | None:
+    """The `mask` column: attnums of missing values joined by commas, NULL where nothing is missing; None when nothing is."""
+    flags = pl.DataFrame({str(attnum): flag for attnum, flag in missing.items() if flag.any()})
+    if not flags.width:
+        return None
+    named = [pl.when(name).then(pl.lit(name)) for name in flags.columns]
+    return flags.select(
+        mask=pl.when(pl.any_horizontal(flags.columns)).then(pl.concat_str(named, separator=",", ignore_nulls=True))
+    )["mask"]

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from re_dms.compact.folded import column_names, copy_again, new, new_columns, origin
+from re_dms.compact.folded import column_names, copy_again, mask_of, new, new_columns, origin
 from re_dms.errors import InvariantError, SourceError
 from re_dms.schema import KeyKind, Relation
 
@@ -101,11 +101,12 @@ def _keyed(relation: Relation, steps: pl.DataFrame) -> pl.DataFrame:
         steps[new(attnum)].gather(rows).alias(new(attnum)) for attnum, rows in found.rows.items()
     )
     whole = pl.when(pl.col("op") == "P").then(pl.lit("U")).otherwise("op").alias("op")
-    if not (found.roots >= 0).any():
+    mask = mask_of(found.missing)
+    if mask is None:
         return frame.with_columns(whole)
     roots = pl.Series(found.roots).set(pl.Series(found.roots < 0), None)
     origins = [steps[origin(attnum)].gather(roots).alias(origin(attnum)) for attnum in relation.key]
-    return frame.with_columns(_mask(found.missing), *origins).select(
+    return frame.with_columns(mask, *origins).select(
         pl.when(pl.col("mask").is_not_null()).then(pl.lit("P")).otherwise(whole).alias("op"),
         "mask",
         *(origin(attnum) for attnum in relation.key),
@@ -168,12 +169,3 @@ def _silent(mask: pl.Series) -> dict[int, Flags]:
         for attnum in text.split(","):
             texts.setdefault(int(attnum), []).append(text)
     return {attnum: mask.is_in(texts[attnum]).fill_null(value=False).to_numpy() for attnum in sorted(texts)}
-
-
-def _mask(missing: dict[int, Flags]) -> pl.Series:
-    """Attnums of missing values joined by commas, NULL where nothing is missing."""
-    flags = pl.DataFrame({str(attnum): flag for attnum, flag in missing.items()})
-    named = [pl.when(name).then(pl.lit(name)) for name in flags.columns]
-    return flags.select(
-        mask=pl.when(pl.any_horizontal(flags.columns)).then(pl.concat_str(named, separator=",", ignore_nulls=True))
-    )["mask"]

@@ -42,7 +42,6 @@ _TABLES_A_MESSAGE: Final = 500
 _PRUNE_BATCHES: Final = 16
 _PRUNE_SECONDS: Final = 10.0
 _DRAIN_SECONDS: Final = 10.0
-_MAINTAIN_SECONDS: Final = 3600.0
 
 
 class Apply:
@@ -60,7 +59,7 @@ class Apply:
         self.drain_until: float | None = None
         self.asked = False  # how far the warehouse is, whenever nothing waits
         self.loaded = 0  # batches since the journal was pruned
-        self.pruned_at = self.maintained_at = time.monotonic()
+        self.pruned_at = time.monotonic()
         self.patience = _POLL_SECONDS
         self.looked_beyond_at = float("-inf")
 
@@ -223,10 +222,7 @@ class Apply:
         log.debug("journal_pruned", objects=removed.objects, bytes=removed.bytes)
 
     def _maintain(self) -> None:
-        """Nothing waits: at most hourly, what keeps the targets quick. Its failure is no reason to stop."""
-        if time.monotonic() - self.maintained_at < _MAINTAIN_SECONDS:
-            return
-        self.maintained_at = time.monotonic()
+        """Nothing waits: one step of what keeps the targets quick. Its failure is no reason to stop."""
         try:
             done = self.warehouse.maintain(self.root.journal_id)
         except WarehouseError as error:

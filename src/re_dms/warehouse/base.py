@@ -215,7 +215,8 @@ class Warehouse(Protocol):
         ...
 
     def maintain(self, journal_id: str) -> tuple[str, ...]:
-        """Do what keeps the targets quick, outside of loads and where the settings ask for it. Returns what was done."""
+        """Do one step of what keeps the targets quick, where the settings ask for it and something is due: it is called
+        whenever nothing waits. Returns what was done. Raises WarehouseError, which is no reason to stop."""
         ...
 
     def await_copy(self, journal_id: str, oid: int, *, cascade: bool = False) -> None:

@@ -25,13 +25,13 @@ class Connections:
         self._address = address
         self._settings = settings
         self._main: Session | None = None
-        self.copies = Sessions(lambda: self._connect("copy"))
+        self.copies = Sessions(lambda: self.connect("copy"))
 
     def ask(self, doing: str, question: Callable[[Session], Answer]) -> Answer:
         """The answer of the main session. The server's refusals and lost connections become ours."""
         try:
             if self._main is None:
-                self._main = self._connect("apply")
+                self._main = self.connect("apply")
             return question(self._main)
         except Refused as refused:
             self.drop_main()
@@ -54,7 +54,8 @@ class Connections:
         self.copies.close()
         self.drop_main()
 
-    def _connect(self, purpose: str) -> Session:
+    def connect(self, purpose: str) -> Session:
+        """A session that is the caller's, who closes it. Raises WarehouseError."""
         return connect(self._address, self._settings, application=f"re_dms {purpose}")
 
 

@@ -96,6 +96,7 @@ class _Ready:
 
     def makefile(self, mode: str) -> Any:
         """The driver's way to read and write."""
+        # The stubs know literal modes alone; the driver's is one of them.
         self._file = _Whole(self._socket.makefile(mode))  # type: ignore[call-overload]
         return self._file
 

@@ -37,6 +37,16 @@ def create(target: Target, relation: Relation, names: Mapping[int, str], designs
     return f"create table {target.sql} ({columns}){'' if design is None else design.sql(by_source)}"
 
 
+def create_schema(target: Target) -> str:
+    """Make the target's schema."""
+    return f"create schema if not exists {quote(target.schema)}"
+
+
+def drop_cascade(target: Target) -> str:
+    """Drop the table with the views on it: only where the operator said so."""
+    return f"drop table {target.sql} cascade"
+
+
 def add_column(target: Target, column: Column, names: Mapping[int, str]) -> list[str]:
     """Add a column; older rows get the constant that Postgres keeps for them. By UPDATE: a DEFAULT could not be taken
     away again, and would forbid to widen the column."""

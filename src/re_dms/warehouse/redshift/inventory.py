@@ -20,7 +20,7 @@ def row_counts(session: Session, records: Sequence[Record]) -> dict[int, int]:
     """How many rows each target holds now, by the table's OID; targets that are not there are left out."""
     there = catalog.actual(session, [record.target for record in records])
     return {
-        record.oid: int(session.execute(f"select count(*) from {record.target.sql}").rows[0][0])
+        record.oid: int(session.execute(sql.count_rows(record.target)).rows[0][0])
         for record in records
         if record.target in there
     }
@@ -33,11 +33,7 @@ def foreign(session: Session, mine: Collection[Target], wanted: Collection[tuple
     }
     places = {pair: target_of(*pair) for pair in sorted(wanted)}
     there = catalog.actual(session, set(places.values()) - set(mine) - released)
-    return [
-        pair
-        for pair, target in places.items()
-        if target in there and session.execute(f"select 1 from {target.sql} limit 1").rows
-    ]
+    return [pair for pair, target in places.items() if target in there and session.execute(sql.any_row(target)).rows]
 
 
 def reset_all(session: Session, pipeline: str) -> list[str]:

@@ -51,7 +51,8 @@ class Load:
         if self._is_done(self._standing()):
             return LoadReport(batch=self.manifest.number, already_done=True), not self.is_first
         if self.is_first:
-            drop(self.session, leftovers(self.session, self.state.pipeline))
+            # Never those of a later epoch: it may be at work already.
+            drop(self.session, leftovers(self.session, self.state.pipeline, epoch_below=self.epoch + 1))
         records = self.state.records(self.journal_id, self._oids())
         self._check_targets(records)
         try:

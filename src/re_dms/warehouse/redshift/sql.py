@@ -161,6 +161,21 @@ def delete_all(target: Target) -> str:
     return f"delete from {target.sql}"
 
 
+def any_row(target: Target) -> str:
+    """A row, where there is one."""
+    return f"select 1 from {target.sql} limit 1"
+
+
+def count_rows(target: Target) -> str:
+    """How many rows there are."""
+    return f"select count(*) from {target.sql}"
+
+
+def drop_stages(tables: Sequence[str]) -> str:
+    """Drop staging tables."""
+    return f"drop table if exists {', '.join(tables)}"
+
+
 def _assignments(staged: Staged, attnums: Sequence[int]) -> str:
     return ", ".join(
         f"{quote(staged.names[attnum])} = {staged.value(staged.relation.column(attnum))}" for attnum in attnums

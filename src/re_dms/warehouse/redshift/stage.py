@@ -196,4 +196,4 @@ def leftovers(session: Session, pipeline: str, *, epoch_below: int | None = None
 def drop(session: Session, tables: Sequence[str]) -> None:
     """Drop staging tables, many a statement."""
     for start in range(0, len(tables), 500):
-        session.execute(f"drop table if exists {', '.join(tables[start : start + 500])}")
+        session.execute(sql.drop_stages(tables[start : start + 500]))

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 from re_dms.errors import TargetNotOurs, WarehouseError
 from re_dms.schema import Relation
-from re_dms.warehouse.redshift import catalog, ddl
+from re_dms.warehouse.redshift import catalog, ddl, sql
 from re_dms.warehouse.redshift.catalog import Actual
 from re_dms.warehouse.redshift.failures import Refused, failure
-from re_dms.warehouse.redshift.names import NAME_BYTES_MAX, Target, column_names, fitting, quote, target_of
+from re_dms.warehouse.redshift.names import NAME_BYTES_MAX, Target, column_names, fitting, target_of
 from re_dms.warehouse.redshift.records import Record
 from re_dms.warehouse.redshift.types import redshift_type
 
@@ -63,7 +63,7 @@ class Targets:
         if there is None:
             self._create(target, relation, names)
         elif before is not None and record is not None and record.may_drop:
-            self._run(target, relation, f"drop table {target.sql} cascade")
+            self._run(target, relation, ddl.drop_cascade(target))
             self._create(target, relation, names)
         elif before is not None:
             self._empty(target)
@@ -116,7 +116,7 @@ class Targets:
 
     def _create(self, target: Target, relation: Relation, names: Mapping[int, str]) -> None:
         if target.schema not in catalog.schemas(self._session):
-            self._run(target, relation, f"create schema if not exists {quote(target.schema)}")
+            self._run(target, relation, ddl.create_schema(target))
         self._run(target, relation, ddl.create(target, relation, names, self._designs))
 
     def _shape(
@@ -147,7 +147,7 @@ class Targets:
             )
 
     def _empty(self, target: Target) -> None:
-        self._session.execute(f"delete from {target.sql}")
+        self._session.execute(sql.delete_all(target))
 
     def _release(self, record: Record) -> None:
         """The source table was renamed: its old target is emptied, and free for whoever has that name next."""
@@ -168,7 +168,7 @@ class Targets:
         )
 
     def _has_rows(self, target: Target) -> bool:
-        return bool(self._session.execute(f"select 1 from {target.sql} limit 1").rows)
+        return bool(self._session.execute(sql.any_row(target)).rows)
 
     def _run(self, target: Target, relation: Relation, *statements: str) -> None:
         run_ddl(self._session, target, relation, statements)

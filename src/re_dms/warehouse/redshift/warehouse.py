@@ -19,7 +19,8 @@ from re_dms.warehouse.redshift.connections import Connections, transaction, with
 from re_dms.warehouse.redshift.design import parse
 from re_dms.warehouse.redshift.failures import Refused
 from re_dms.warehouse.redshift.load import Load
-from re_dms.warehouse.redshift.maintenance import advice
+from re_dms.warehouse.redshift.maintenance import Maintenance
+from re_dms.warehouse.redshift.names import Target
 from re_dms.warehouse.redshift.policies import Policies
 from re_dms.warehouse.redshift.records import Record, status_of
 from re_dms.warehouse.redshift.stage import Staging, drop, leftovers, prefix_of
@@ -49,6 +50,7 @@ class RedshiftWarehouse:
         self.group: GroupLimits | None = GroupLimits(batches=settings.group_batches)
         self._policies = Policies.parse(settings.policies)
         self._designs = parse(settings.design)
+        self._maintenance = Maintenance(lambda: self._sessions.connect("maintain"))
         self._pipelines: dict[str, str] = {}  # by journal
         self._is_dirty = True
 
@@ -222,17 +224,16 @@ class RedshiftWarehouse:
     # -- administration --------------------------------------------------------------------------------------------
 
     def maintain(self, journal_id: str) -> tuple[str, ...]:
-        """Run what `maintenance` advises for the journal's targets, where the settings ask for it. Returns the statements."""
+        """Run one statement that `maintenance` advises, where the settings ask for it; () when none is due."""
         if not self._settings.maintain:
             return ()
 
-        def ask(session: Session) -> list[str]:
-            advised = advice(session, [record.target for record in self._records(session, journal_id)])
-            for each in advised:
-                session.execute(each.statement)
-            return [each.statement for each in advised]
+        def targets() -> list[Target]:
+            return self._sessions.ask(
+                "reading the targets", lambda session: [each.target for each in self._records(session, journal_id)]
+            )
 
-        return tuple(self._sessions.ask("maintaining the targets", ask))
+        return self._maintenance.run(targets)
 
     def await_copy(self, journal_id: str, oid: int, *, cascade: bool = False) -> None:
         """Leave out all changes of the table until its next copy. Raises WarehouseError for an unknown table."""
