@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from decode import messages as m
 from decode.reference import Reference, Refused, Segment
-from re_dms.decode.pgoutput import PgOutputDecoder, TableEvents
+from re_dms.decode.decoded import TableEvents
+from re_dms.decode.pgoutput import PgOutputDecoder
 from re_dms.errors import DecodeError
 from re_dms.lsn import LSN
 from re_dms.schema import Relation

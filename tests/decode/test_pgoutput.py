@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import pytest
 
 from decode import messages as m
+from re_dms.decode.decoded import Decoded
 from re_dms.decode.frames import Frames
-from re_dms.decode.pgoutput import Decoded, PgOutputDecoder
+from re_dms.decode.pgoutput import PgOutputDecoder
 from re_dms.decode.wire import WireColumn, WireRelation
 from re_dms.errors import DecodeError, InvariantError
 from re_dms.lsn import LSN

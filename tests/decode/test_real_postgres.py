@@ -9,7 +9,8 @@ import pytest
 
 from decode import messages as m
 from fix_postgres import Database
-from re_dms.decode.pgoutput import Decoded, PgOutputDecoder, TableEvents, WireRelation
+from re_dms.decode.decoded import Decoded, TableEvents
+from re_dms.decode.pgoutput import PgOutputDecoder, WireRelation
 from re_dms.lsn import LSN
 from re_dms.schema import Relation
 

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from compact.source import relation
-from re_dms.decode.pgoutput import Commits, Decoded, TableEvents
+from re_dms.decode.decoded import Commits, Decoded, TableEvents
 from re_dms.journal.csv import new_null_token, write_csv
 from re_dms.journal.journal import Journal
 from re_dms.journal.memory import MemoryStore

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import mmap
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -49,9 +49,21 @@ class Frames:
         sizes = np.asarray(lengths)
         if sizes.ndim != 1 or not (sizes.dtype.kind in "iu" or sizes.size == 0) or (sizes < 0).any():
             raise InvariantError("message lengths are not a list of non-negative whole numbers")
-        self.ends: Offsets = np.cumsum(sizes, dtype=np.int64)
-        self.starts: Offsets = self.ends - sizes.astype(np.int64)
-        self.size = int(self.ends[-1]) if sizes.size else 0
+        ends: Offsets = np.cumsum(sizes, dtype=np.int64)
+        self._take(payload, ends - sizes.astype(np.int64), ends)
+
+    @classmethod
+    def at(cls, payload: Payload, starts: Offsets, ends: Offsets) -> Self:
+        """Messages at these places of a region, ascending; what lies between them is left out."""
+        if len(starts) != len(ends) or (ends < starts).any() or (starts[1:] < ends[:-1]).any():
+            raise InvariantError("messages that overlap or go back")
+        frames = cls.__new__(cls)
+        frames._take(payload, starts, ends)
+        return frames
+
+    def _take(self, payload: Payload, starts: Offsets, ends: Offsets) -> None:
+        self.starts, self.ends = starts, ends
+        self.size = int(ends[-1]) if ends.size else 0
         if self.size > SIZE_MAX:
             raise InvariantError(f"{self.size} bytes of messages in one buffer, {SIZE_MAX} are the most")
         available = memoryview(payload).nbytes

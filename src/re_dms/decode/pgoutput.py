@@ -6,65 +6,30 @@ Source: https://www.postgresql.org/docs/current/protocol-logicalrep-message-form
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
 from typing import Final, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 
+from re_dms.decode.decoded import Decoded, TableEvents
 from re_dms.decode.events import event_frame
 from re_dms.decode.frames import HEADER, Frames, Offsets
-from re_dms.decode.transactions import Commits, OpenTransaction, Transactions, read_transactions
+from re_dms.decode.transactions import OpenTransaction, Transactions, read_transactions
 from re_dms.decode.wire import IGNORED, BadMessage, WireColumn, WireRelation, read_relation, read_truncate
 from re_dms.errors import InvariantError
 from re_dms.lsn import LSN
 from re_dms.schema import Relation
 
-__all__ = [
-    "Commits",
-    "Decoded",
-    "PgOutputDecoder",
-    "Resolve",
-    "TableEvents",
-    "WireColumn",
-    "WireRelation",
-]
+__all__ = ["PgOutputDecoder", "Resolve", "WireColumn", "WireRelation"]
 
 Resolve = Callable[[Sequence[WireRelation]], Sequence[Relation | None]]
 """The schema version of each Relation message, in the same order. None: a table that we do not carry.
 
 A Relation must have the message's OID and column names in the message's order: values are assigned by place.
 """
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TableEvents:
-    """One segment of one table, or the TRUNCATE between two.
-
-    `truncate`: the table was emptied here, and `frame` is None. Otherwise `frame` has the columns that
-    `events.event_frame` describes; its texts point into the region that was decoded.
-    """
-
-    relation: Relation
-    truncate: bool
-    frame: pl.DataFrame | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decoded:
-    """What one buffer held: per carried table (ascending OIDs) its events in order, and the COMMITs.
-
-    Tables without rows or TRUNCATEs are not listed. `messages` counts all messages of the buffer. `truncated_by`: by OID,
-    the xids of its TRUNCATEs, those before its copy included.
-    """
-
-    tables: tuple[tuple[int, tuple[TableEvents, ...]], ...]
-    commits: Commits
-    messages: int
-    truncated_by: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

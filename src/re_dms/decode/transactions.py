@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from re_dms.decode.decoded import Commits
 from re_dms.decode.frames import HEADER, Bits, Frames, Offsets
 from re_dms.lsn import LSN
 
@@ -25,18 +26,6 @@ class OpenTransaction:
 
     final_lsn: LSN
     xid: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Commits:
-    """The Commit messages of a buffer in order: end LSN of the commit record, xid, commit time (microseconds since 1970, UTC)."""
-
-    end_lsn: npt.NDArray[np.uint64]
-    xid: npt.NDArray[np.uint32]
-    time_us: npt.NDArray[np.int64]
-
-    def __len__(self) -> int:
-        return len(self.end_lsn)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

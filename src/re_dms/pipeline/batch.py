@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from re_dms.compact import fold
-from re_dms.decode.pgoutput import Decoded, TableEvents
+from re_dms.decode.decoded import Decoded, TableEvents
 from re_dms.failpoints import failpoint
 from re_dms.journal import keys
 from re_dms.journal.csv import Compression, data_name, new_null_token, write_csv
