@@ -25,10 +25,12 @@ class Form(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LineColumn:
-    """A column as a line names it. `type` is format_type's text without a modifier (`public.mood` or `mood`)."""
+    """A column as a line names it. `type` is format_type's text without a modifier (`public.mood` or `mood`); `header`
+    the bytes ` name[type]:` as they stand."""
 
     name: str
     type: str
+    header: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +67,9 @@ class Layout:
     columns: tuple[LayoutColumn, ...]
     leaf: bool = False
 
+
+Locate = Callable[[Sequence[tuple[str, str]]], Sequence[int | None]]
+"""By (schema, name) of tables: the OID of the relation that their lines fill, in the same order. None: not carried."""
 
 ResolveLines = Callable[[Sequence[LineTable]], Sequence[Layout | None]]
 """The layout of each table, in the same order, as of those lines. None: a table that is not carried.

@@ -33,6 +33,7 @@ _STREAM: Final = np.dtype(
 )
 _COPY: Final = np.dtype([("length", ">i4"), ("prefix", "<u4"), ("rest", "<u8")])
 _COUNT: Final = np.dtype(">i2")
+TEXT_HEAD: Final = np.dtype([("prefix", "<u4"), ("rest", "<u8")])  # of cells that have nothing but their text
 _VIEW: Final = np.dtype([("length", "<u4"), ("prefix", "<u4"), ("rest", "<u8")])
 # By length: which bytes of prefix and rest belong to the value. A long value's rest is its place in the buffer.
 _LENGTHS: Final = range(INLINE_MAX + 2)

@@ -18,11 +18,19 @@ from re_dms.source.failures import reported
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CatalogColumn:
-    """A column as it is now. `generated`: '' no, 's' stored, 'v' virtual. `old_rows` tells what an ADD COLUMN did."""
+    """A column as it is now. `generated`: '' no, 's' stored, 'v' virtual. `old_rows` tells what an ADD COLUMN did.
+
+    `printed` is the type as test_decoding prints it (format_type_be: no modifier) where only pg_catalog is searched,
+    `bare` the same where the type's schema is searched too: `public.mood[]` and `mood[]`, both `integer`. `quoted` is
+    the name as it prints it.
+    """
 
     attnum: int
     name: str
     type: PgType
+    printed: str
+    bare: str
+    quoted: str
     not_null: bool
     generated: str
     has_default: bool
@@ -81,6 +89,7 @@ class CatalogTable:
 # int2vector and the like have elements, but their text is no array literal: they do not print by array_out. Neither
 # is box[]: its delimiter is a semicolon.
 # `attribute_of` follows the attributes of the columns' composite types through domains, so that their kinds are known.
+# `type_schema` stands before `printed` if format_type had to say it; that of an array is its element's.
 # A missing value is kept as an array of one; its text is the element's output, quoted as in any array. With one
 # element array_to_string gives it back exactly (also for box, whose unquoted commas have split it).
 _DESCRIBE: Final = """
@@ -129,8 +138,9 @@ with recursive wanted as (
     group by f.relation
 ), col as (
     select a.attrelid, json_agg(json_build_object(
-        'attnum', a.attnum, 'name', a.attname, 'oid', a.atttypid::int8, 'typmod', a.atttypmod,
-        'type', format_type(a.atttypid, a.atttypmod), 'not_null', a.attnotnull, 'generated', a.attgenerated,
+        'attnum', a.attnum, 'name', a.attname, 'quoted', quote_ident(a.attname), 'oid', a.atttypid::int8, 'typmod', a.atttypmod,
+        'type', format_type(a.atttypid, a.atttypmod), 'printed', format_type(a.atttypid, null),
+        'type_schema', quote_ident(n.nspname) || '.', 'not_null', a.attnotnull, 'generated', a.attgenerated,
         'has_default', a.attgenerated = '' and (a.atthasdef or a.attidentity <> '' or t.has_default),
         'has_missing', a.atthasmissing and a.attmissingval is not null,
         'missing', case when a.atthasmissing then array_to_string(a.attmissingval::text::text[], ',') end,
@@ -139,6 +149,9 @@ with recursive wanted as (
         'element_name', t.element_name, 'fields', composite.fields
     ) order by a.attnum) as columns
     from attribute a join type t on t.type = a.atttypid left join composite on composite.relation = t.base_relation
+    join pg_type own on own.oid = a.atttypid
+    left join pg_type e on e.oid = own.typelem and format_type(a.atttypid, null) like '%%[]'
+    join pg_namespace n on n.oid = coalesce(e.typnamespace, own.typnamespace)
     group by a.attrelid
 ), key as (
     select i.indrelid, i.indisprimary, i.indisreplident, i.indimmediate,
@@ -193,6 +206,9 @@ def _column(said: Mapping[str, Any]) -> CatalogColumn:
         attnum=said["attnum"],
         name=said["name"],
         type=_type(said),
+        quoted=said["quoted"],
+        printed=said["printed"],
+        bare=said["printed"].removeprefix(said["type_schema"]),
         not_null=said["not_null"],
         generated=said["generated"].strip(),
         has_default=said["has_default"],
