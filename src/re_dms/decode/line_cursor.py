@@ -13,7 +13,7 @@ import numpy.typing as npt
 from re_dms.decode.frames import Bits, Offsets
 from re_dms.decode.line_frames import Lines
 from re_dms.decode.lines import Form, LayoutColumn
-from re_dms.decode.marks import QUOTE, marks_in
+from re_dms.decode.quotes import QUOTE, bare_ends
 from re_dms.decode.tuples import TEXT_HEAD, Cells
 
 _BYTE: Final = np.dtype("u1")
@@ -28,7 +28,7 @@ _FORMS: Final = {
 
 
 class LineCursor:
-    """`rows` are numbers of lines; `at` is where each stands, and `mark` the first mark from there on.
+    """`rows` are numbers of lines; `at` is where each stands, .
 
     A step that finds what no server writes raises DecodeError for the first such line. A header that is another one
     than expected is no error: `matches` tells.
@@ -38,7 +38,7 @@ class LineCursor:
         self.lines = lines
         self.rows = rows
         self.at = at
-        self._mark = lines.marks.first_at(at)
+        self._quote = lines.quotes.first_at(at)
         self._ends = lines.ends[rows]
 
     def __len__(self) -> int:
@@ -47,7 +47,7 @@ class LineCursor:
     def narrow(self, chosen: Bits | slice) -> None:
         """Go on with these lines only."""
         self.rows, self.at = self.rows[chosen], self.at[chosen]
-        self._mark, self._ends = self._mark[chosen], self._ends[chosen]
+        self._quote, self._ends = self._quote[chosen], self._ends[chosen]
 
     def matches(self, text: bytes) -> Bits:
         """Which lines go on with these bytes."""
@@ -56,8 +56,8 @@ class LineCursor:
     def skip(self, text: bytes, chosen: Bits | None = None) -> None:
         """Step over bytes that all lines (or the chosen ones) hold here."""
         moved: int | Offsets = len(text) if chosen is None else np.where(chosen, len(text), 0)
-        marks: int | Offsets = marks_in(text) if chosen is None else np.where(chosen, marks_in(text), 0)
-        self.at, self._mark = self.at + moved, self._mark + marks
+        quotes: int | Offsets = text.count(b"'") if chosen is None else np.where(chosen, text.count(b"'"), 0)
+        self.at, self._quote = self.at + moved, self._quote + quotes
 
     @property
     def ended(self) -> Bits:
@@ -84,10 +84,10 @@ class LineCursor:
     def _some_cells(self, column: LayoutColumn, present: Bits) -> tuple[Cells, bool]:
         part = LineCursor.__new__(LineCursor)
         part.lines, part.rows, part.at = self.lines, self.rows[present], self.at[present]
-        part._mark, part._ends = self._mark[present], self._ends[present]
+        part._quote, part._ends = self._quote[present], self._ends[present]
         cells, doubled = part.cells(column)
-        self.at, self._mark = self.at.copy(), self._mark.copy()
-        self.at[present], self._mark[present] = part.at, part._mark
+        self.at, self._quote = self.at.copy(), self._quote.copy()
+        self.at[present], self._quote[present] = part.at, part._quote
         spread = Cells(
             present=_spread(cells.present, present),
             unsent=None if cells.unsent is None else _spread(cells.unsent, present),
@@ -99,11 +99,11 @@ class LineCursor:
 
     def _quoted(self, opening: Offsets) -> tuple[Cells, bool]:
         """All lines hold a '…' value at `opening`."""
-        marks, start = self.lines.marks, opening + 1
-        closing, doubled = marks.closing(self._mark)
-        end = marks.offset(closing)
+        quotes, start = self.lines.quotes, opening + 1
+        closing, doubled = quotes.closing(self._quote)
+        end = quotes.offset(closing)
         self._refuse(end >= self._ends, "a value that does not end")
-        self.at, self._mark = end + 1, closing + 1
+        self.at, self._quote = end + 1, closing + 1
         everyone = np.ones(len(start), dtype=np.bool_)
         return self._cells(everyone, None, start, end - start), bool(doubled.any())
 
@@ -111,19 +111,19 @@ class LineCursor:
         self, column: LayoutColumn, first: npt.NDArray[np.uint8], opening: Offsets
     ) -> tuple[Cells, bool]:
         """A '…' or B'…' value, or null, or what is unsent."""
-        marks = self.lines.marks
+        quotes = self.lines.quotes
         quoted = first == (QUOTE if column.form is Form.QUOTED else ord("B"))
         if column.form is Form.BITS:
             quoted &= self.lines.matches(self.at, b"B'")
-        closing, doubled = marks.closing(self._mark)
-        end_quoted, end_bare = marks.offset(closing), self._bare_ends()
+        closing, doubled = quotes.closing(self._quote)
+        end_quoted, end_bare = quotes.offset(closing), self._bare_ends()
         null, unsent = self._words(end_bare, first)
         self._refuse(~(quoted | null | unsent), f"something else than {_FORMS[column.form]} or null")
         self._refuse(quoted & (end_quoted >= self._ends), "a value that does not end")
         start = np.where(quoted, opening + 1, self.at)
         length = np.where(quoted, end_quoted - start, 0)
         self.at = np.where(quoted, end_quoted + 1, end_bare)
-        self._mark = np.where(quoted, closing + 1, self._mark)
+        self._quote = np.where(quoted, closing + 1, self._quote)
         cells = self._cells(quoted, unsent if unsent.any() else None, start, length)
         return cells, bool((doubled & quoted).any())
 
@@ -145,7 +145,7 @@ class LineCursor:
         return self._cells(present, unsent if unsent.any() else None, start, np.where(present, length, 0))
 
     def _bare_ends(self) -> Offsets:
-        return np.minimum(self.lines.marks.offset(self._mark), self._ends)
+        return bare_ends(self.lines.frames, self.at, self._ends)
 
     def _words(self, end: Offsets, first: npt.NDArray[np.uint8]) -> tuple[Bits, Bits]:
         """Which values are null, and which unsent. Nothing else that is bare begins with n or u."""

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from re_dms.decode.frames import HEADER, PAD, REMEDY, Bits, Frames, Offsets
-from re_dms.decode.marks import Marks
+from re_dms.decode.quotes import Quotes
 from re_dms.errors import DecodeError
 from re_dms.lsn import LSN
 
@@ -58,9 +58,9 @@ class Lines:
         return len(self.starts)
 
     @cached_property
-    def marks(self) -> Marks:
-        """The region's spaces and apostrophes."""
-        return Marks(self.frames.bytes[: self.frames.size])
+    def quotes(self) -> Quotes:
+        """The region's apostrophes."""
+        return Quotes(self.frames.bytes[: self.frames.size])
 
     @cached_property
     def kinds(self) -> npt.NDArray[np.uint8]:

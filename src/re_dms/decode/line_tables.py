@@ -20,6 +20,7 @@ _NAME_AT: Final = len(b"table ")
 _WORD: Final = np.dtype("<u8")
 _MASKS: Final = np.array([(1 << 8 * n) - 1 for n in range(8)] + [2**64 - 1], dtype=np.uint64)
 _MIX: Final = np.uint64(0x9E3779B97F4A7C15)
+_ONE_BY_ONE: Final = 8
 _COLON: Final = ord(":")
 _DOUBLE: Final = ord('"')
 
@@ -39,53 +40,63 @@ class LinesOfTable:
 
 def lines_of_tables(lines: Lines, rows: Offsets) -> list[LinesOfTable]:
     """Group table lines by the bytes of their table's name. Raises DecodeError for a line without one, or without an op."""
+    found: list[LinesOfTable] = []
+    left = rows
+    # Most buffers are of few tables: the first line that is left tells one, and all that begin like it are of it.
+    for _ in range(_ONE_BY_ONE):
+        if not len(left):
+            return found
+        start = int(lines.starts[left[0]]) + _NAME_AT
+        name = lines.frames.bytes[start : int(_name_ends(lines, left[:1], left[:1] * 0 + start)[0])].tobytes()
+        same = lines.matches(lines.starts[left] + _NAME_AT, name + b":")
+        found.append(_of_table(lines, name, left[same]))
+        left = left[~same]
+    return found + _by_hash(lines, left)
+
+
+def _by_hash(lines: Lines, rows: Offsets) -> list[LinesOfTable]:
     if not len(rows):
         return []
     start = lines.starts[rows] + _NAME_AT
     end = _name_ends(lines, rows, start)
-    op = np.zeros(len(rows), dtype=np.uint8)
-    after = end.copy()
-    for code, word in OPS.items():
-        here = lines.matches(end, word) & (end + len(word) <= lines.ends[rows])
-        op[here] = code
-        after[here] += len(word)
-    lines.refuse(rows, op == 0, "a change of an unknown kind")
     hashes = _hashes(lines, start, end - start)
     order = np.argsort(hashes, kind="stable")
     cuts = np.flatnonzero(np.diff(hashes[order])) + 1
     found: list[LinesOfTable] = []
     for part in np.split(order, cuts):
-        found.extend(_alike(lines, rows, start, end, op, after, part))
+        # Lines of one hash are of one table, unless hashes collide: the bytes decide.
+        left = part
+        while len(left):
+            name = lines.frames.bytes[start[left[0]] : end[left[0]]].tobytes()
+            same = (end[left] - start[left] == len(name)) & lines.matches(start[left], name)
+            found.append(_of_table(lines, name, rows[left[same]]))
+            left = left[~same]
     return found
 
 
-def _alike(
-    lines: Lines,
-    rows: Offsets,
-    start: Offsets,
-    end: Offsets,
-    op: npt.NDArray[np.uint8],
-    after: Offsets,
-    part: Offsets,
-) -> list[LinesOfTable]:
-    """Lines of one hash are of one table, unless hashes collide: the bytes decide."""
-    found = []
-    while len(part):
-        first = part[0]
-        name = lines.frames.bytes[start[first] : end[first]].tobytes()
-        same = (end[part] - start[part] == len(name)) & lines.matches(start[part], name)
-        mine, part = part[same], part[~same]
-        found.append(LinesOfTable(name=name, rows=rows[mine], op=op[mine], after=after[mine]))
-    return found
+def _of_table(lines: Lines, name: bytes, rows: Offsets) -> LinesOfTable:
+    end = lines.starts[rows] + _NAME_AT + len(name)
+    op = np.zeros(len(rows), dtype=np.uint8)
+    after = end.copy()
+    for code, word in OPS.items():
+        here = lines.matches(end, word) & (end + len(word) <= lines.ends[rows])
+        if here.all():
+            return LinesOfTable(name=name, rows=rows, op=op + np.uint8(code), after=end + len(word))
+        op[here] = code
+        after[here] += len(word)
+    lines.refuse(rows, op == 0, "a change of an unknown kind")
+    return LinesOfTable(name=name, rows=rows, op=op, after=after)
 
 
 def _name_ends(lines: Lines, rows: Offsets, start: Offsets) -> Offsets:
     """The first colon of each line that is in no "…"."""
-    data = lines.frames.bytes[: lines.frames.size]
-    colons = np.append(np.flatnonzero(data == _COLON), lines.frames.size)
+    last = int(lines.ends[rows].max())
+    first = int(start[0])
+    data = lines.frames.bytes[first:last]
+    colons = np.append(np.flatnonzero(data == _COLON) + first, last)
+    doubles = np.flatnonzero(data == _DOUBLE) + first
     number = np.searchsorted(colons, start)
     end = colons[number]
-    doubles = np.flatnonzero(data == _DOUBLE)
     before = np.searchsorted(doubles, start)
     while True:  # once more for each colon within a name
         inside = (np.searchsorted(doubles, end) - before) % 2 == 1
