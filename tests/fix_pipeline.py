@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import duckdb
 import psycopg
@@ -158,6 +158,7 @@ class Pipeline:
         *arguments: str,
         environment: Mapping[str, str] | None = None,
         log_level: str = "debug",
+        stdin: IO[Any] | int = subprocess.DEVNULL,
     ) -> Running:
         """Start `re-dms COMMAND` with this pipeline's source, journal and warehouse as far as the command takes them."""
         log_path = self.directory / f"log-{len(self.started)}.jsonl"
@@ -179,7 +180,7 @@ class Pipeline:
                 env=os.environ | settings | dict(self.environment) | dict(environment or {}),
                 stdout=subprocess.PIPE,
                 stderr=log,
-                stdin=subprocess.DEVNULL,
+                stdin=stdin,
                 text=True,
                 start_new_session=True,
             )

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from re_dms.lsn import LSN
 from re_dms.schema import Relation
+from re_dms.settings import PGOUTPUT
 
 FORMAT: Final = 1
 DIALECT: Final = 1
@@ -18,7 +19,7 @@ class _Object(BaseModel):
 
 
 class Root(_Object):
-    """Create-only `root.json`: whose journal this is (protocol line 1)."""
+    """Create-only `root.json`: whose journal this is (protocol line 1). `publication` is "" for a plugin without one."""
 
     format: int = FORMAT
     journal_id: str
@@ -28,6 +29,7 @@ class Root(_Object):
     database: str
     slot: str
     publication: str
+    plugin: str = PGOUTPUT
     created_at: str
 
 
@@ -142,7 +144,8 @@ class Watched(_Object):
 
     `columns`: per attnum the xid that wrote its catalog row last, 0 where that says nothing. `key`: OID of the key's
     constraint or index. `memberships`: OIDs of the rows that publish it. `labels` of enums by their OIDs. `composites`:
-    what each composite type consists of. `leaves`: partitions with their filenodes (0: has partitions itself).
+    what each composite type consists of. `leaves`: partitions with their filenodes (0: has partitions itself);
+    `leaf_names` their schemas and names, where the stream names tables instead of OIDs.
     """
 
     name: str
@@ -154,6 +157,7 @@ class Watched(_Object):
     labels: dict[int, str] = Field(default_factory=dict)
     composites: dict[int, str] = Field(default_factory=dict)
     leaves: dict[int, int] = Field(default_factory=dict)
+    leaf_names: dict[int, tuple[str, str]] = Field(default_factory=dict)
 
 
 class PublicationMark(_Object):
@@ -193,6 +197,15 @@ class RegistryRef(_Object):
     sha256: str
 
 
+class CompletedRef(_Object):
+    """Where a segment of a replayed stream's completed transactions is, and how many it holds (`re_dms.journal.completed`)."""
+
+    stream: str
+    key: str
+    sha256: str
+    count: int
+
+
 class Manifest(_Object):
     """Batch `number`: whole transactions in commit order, covering (start, end]. `kind` "copy" covers nothing: start = end.
 
@@ -216,3 +229,5 @@ class Manifest(_Object):
     tables: tuple[TableChanges, ...]
     dropped_tables: tuple[int, ...] = ()
     """OIDs that the pipeline no longer carries (`--forget`)."""
+    completed: tuple[CompletedRef, ...] = ()
+    """All segments of all replayed streams as of this batch, each stream's in the order they were made."""

@@ -9,15 +9,21 @@ from typing import Final, Self
 MIB: Final = 1024 * 1024
 REDSHIFT_FLUSH_SECONDS: Final = 30.0
 """`flush_seconds` for a Redshift warehouse: there, commits and new statements are dear."""
+PGOUTPUT: Final = "pgoutput"
+TEST_DECODING: Final = "test_decoding"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceSettings:
-    """`dsn` may hold a password: it never reaches a log (repr hides it)."""
+    """`dsn` may hold a password: it never reaches a log (repr hides it).
+
+    `plugin` writes the slot's changes: pgoutput or test_decoding. The latter has no publication: its name is "".
+    """
 
     dsn: str = field(repr=False)
     slot: str
     publication: str
+    plugin: str = PGOUTPUT
     tables: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     ca_file: str | None = None
@@ -91,8 +97,23 @@ class LogSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReplaySettings:
+    """What is replayed: `inputs` are absolute paths (files, or one directory), or "-" alone: standard input.
+
+    `stream` is the name under which its progress is kept. `schema`: the absolute path of a schema file, which then takes
+    the place of the source. `tables` and `exclude` choose as the source's do, whichever tells the tables.
+    """
+
+    inputs: tuple[str, ...]
+    stream: str
+    schema: str | None = None
+    tables: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Everything that a pipeline is told. Halves that a command does not need are None."""
+    """Everything that a pipeline is told. Halves that a command does not need are None, as is what is not replayed."""
 
     name: str = "re_dms"
     source: SourceSettings | None = None
@@ -101,6 +122,7 @@ class Settings:
     capture: CaptureSettings = CaptureSettings()
     log: LogSettings = LogSettings()
     forget: bool = False
+    replay: ReplaySettings | None = None
 
     def to_json(self) -> str:
         """For a child's standard input only: it holds the passwords of source and warehouse."""
@@ -110,16 +132,19 @@ class Settings:
     def from_json(cls, text: str) -> Self:
         """The settings that `to_json` wrote."""
         values = json.loads(text)
-        source, warehouse = values.pop("source"), values.pop("warehouse")
+        source, warehouse, replay = values.pop("source"), values.pop("warehouse"), values.pop("replay")
         if source is not None:
             source["tables"], source["exclude"] = tuple(source["tables"]), tuple(source["exclude"])
         if warehouse is not None:
             warehouse["policies"], warehouse["design"] = tuple(warehouse["policies"]), tuple(warehouse["design"])
+        if replay is not None:
+            replay |= {name: tuple(replay[name]) for name in ("inputs", "tables", "exclude")}
         return cls(
             source=None if source is None else SourceSettings(**source),
             warehouse=None if warehouse is None else WarehouseSettings(**warehouse),
             journal=JournalSettings(**values.pop("journal")),
             capture=CaptureSettings(**values.pop("capture")),
             log=LogSettings(**values.pop("log")),
+            replay=None if replay is None else ReplaySettings(**replay),
             **values,
         )

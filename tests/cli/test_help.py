@@ -19,14 +19,17 @@ UNTIL = {"--until-caught-up", "--until-lsn", "--json"}
 CAPTURE = {"--flush-seconds", "--flush-mb", "--flush-rows"}
 OPTIONS = {
     "run": FILE | SOURCE | LOG | UNTIL | CAPTURE
-    | WAREHOUSE | {"--name", "--forget", "--tables", "--exclude", "--journal", "--compression"},
+    | WAREHOUSE | {"--name", "--forget", "--tables", "--exclude", "--journal", "--compression", "--stdin"},
     "capture": FILE | SOURCE | LOG | UNTIL | CAPTURE
     | {"--name", "--forget", "--tables", "--exclude", "--journal", "--compression"},
     "apply": FILE | LOG | UNTIL | WAREHOUSE | {"--name", "--journal"},
+    "replay": FILE | LOG | CAPTURE | WAREHOUSE | {"--source", "--ca-file", "--insecure-tls"}
+    | {"--name", "--forget", "--tables", "--exclude", "--journal", "--compression", "--stream", "--schema", "--json"},
     "check": FILE | SOURCE | LOG | WAREHOUSE
     | {"--name", "--tables", "--exclude", "--journal", "--json", "--print-grants"},
     "status": FILE | SOURCE | LOG | WAREHOUSE | {"--name", "--journal", "--json"},
     "journal": {"--help"},
+    "schema": {"--help"},
     "reset": FILE | SOURCE | LOG | WAREHOUSE | {"--name", "--journal", "--table", "--cascade", "--yes"},
     "drop": FILE | SOURCE | LOG | WAREHOUSE | {"--name", "--journal", "--yes"},
     "init": {"--config", "--force", "--debug", "--help"},

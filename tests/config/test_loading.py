@@ -74,6 +74,7 @@ def test_every_key_can_be_set_by_its_environment_variable():
         "source.dsn": (DSN, DSN),
         "source.slot": ("s", "s"),
         "source.publication": ("p", "p"),
+        "source.plugin": ("pgoutput", "pgoutput"),
         "source.tables": ('public.*, "Odd, name".t', ("public.*", '"Odd, name".t')),
         "source.exclude": ("public.tmp_*", ("public.tmp_*",)),
         "source.ca_file": ("/ca.pem", "/ca.pem"),

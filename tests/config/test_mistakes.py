@@ -28,6 +28,7 @@ BAD = {
     "source.dsn": (f"{DSN}?nonsense=1", f"password {SECRET}", f"mysql://u:{SECRET}@h/d", 7, [DSN], {"password": SECRET}),
     "source.slot": tuple(name for name in NAMES if name != ""),
     "source.publication": ("x" * 64, f"{SECRET}\n", 7, True, [SECRET]),
+    "source.plugin": (*WORDS, "", "wal2json", "PGOUTPUT"),
     "source.tables": PATTERNS,
     "source.exclude": PATTERNS,
     "source.ca_file": (7, [SECRET], True, {}),

@@ -1,4 +1,4 @@
-"""SIGKILL of a random process at a random moment, again and again, under load.
+"""SIGKILL of a random process at a random moment, again and again, under load. Chains take turns with the plugins.
 
 Five kills in the suite. RE_DMS_NIGHTLY=1 does 200 and RE_DMS_CRASH_KILLS=N does N (a multiple of five); show the figures
 with `-rP`. RE_DMS_CRASH_SEED repeats the order and the moments of a run.
@@ -20,6 +20,7 @@ from re_dms.failpoints import NAMES
 
 VICTIMS = ("supervisor", "reader", "encoder", "apply", "group")
 KILLS = int(os.environ.get("RE_DMS_CRASH_KILLS", "200" if os.environ.get("RE_DMS_NIGHTLY") else "5"))
+PLUGINS = ("pgoutput", "test_decoding")
 _EARLY = 0.3
 _EARLY_SECONDS = 2.0
 _WORKING_SECONDS = 0.6
@@ -32,7 +33,9 @@ _hits: Counter[str] = Counter()
 def test_random_kills_lose_double_and_tear_nothing(rig: Rig, chain: int) -> None:
     """A pipeline whose processes die one after the other, each at a random moment of its start or of its work."""
     seed = int(os.environ.get("RE_DMS_CRASH_SEED") or random.SystemRandom().randrange(10**6))
-    print(f"\nchain {chain}: RE_DMS_CRASH_SEED={seed}")
+    plugin = PLUGINS[chain % len(PLUGINS)]
+    rig.pipeline.environment = {"RE_DMS_SOURCE__PLUGIN": plugin}
+    print(f"\nchain {chain}, {plugin}: RE_DMS_CRASH_SEED={seed}")
     dice = random.Random(seed)
     with Witness(rig.pipeline) as witness:
         with Load(rig.pipeline.database, seed=seed) as load:

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from fix_postgres import Database
 from re_dms.errors import ValueDoesNotFit
 from re_dms.journal.dialect import odd_counts
 from re_dms.warehouse.redshift import json_values
+from redshift.sources import Source, source_fixture
 from redshift.values import WORDS, adapted, loaded, made
 from standin.fix_standin import Clients
 
@@ -80,10 +80,10 @@ def case_id(case: Sequence[Any]) -> str:
 
 @pytest.mark.parametrize(("name", "literal", "policy", "expected", "reason"), CASES, ids=map(case_id, CASES))
 def test_a_policy_mends_what_does_not_fit_and_records_it(
-    database: Database, clients: Clients, name: str, literal: str, policy: str, expected: Any, reason: str
+    source: Source, clients: Clients, name: str, literal: str, policy: str, expected: Any, reason: str
 ) -> None:
     rows = [["1", "NULL"], ["2", literal], ["3", "NULL"]]
-    relation, frame = made(database, {"id": "int", "v": name}, rows, key="id")
+    relation, frame = made(source, {"id": "int", "v": name}, rows, key="id")
     assert odd_counts(frame, relation) == {"2": 1}
     found = adapted(frame, relation, f"kinds.t.v={policy}")
     assert found.altered.rows() == [("v", '["2"]', reason, policy)]
@@ -100,9 +100,9 @@ def test_a_policy_mends_what_does_not_fit_and_records_it(
 
 @pytest.mark.parametrize(("name", "literal", "expected"), STRINGS, ids=map(case_id, STRINGS))
 def test_numbers_that_super_may_not_hold_become_strings_whatever_the_policy(
-    database: Database, clients: Clients, name: str, literal: str, expected: Any
+    source: Source, clients: Clients, name: str, literal: str, expected: Any
 ) -> None:
-    relation, frame = made(database, {"id": "int", "v": name}, [["1", literal], ["2", "NULL"]], key="id")
+    relation, frame = made(source, {"id": "int", "v": name}, [["1", literal], ["2", "NULL"]], key="id")
     found = adapted(frame, relation)
     assert found.altered.rows() == [("v", '["1"]', json_values.BIG_NUMBER, "string")]
     values = dict(loaded(clients, found.frame, relation, found.odd))
@@ -111,9 +111,9 @@ def test_numbers_that_super_may_not_hold_become_strings_whatever_the_policy(
 
 @pytest.mark.parametrize(("name", "literal", "policy"), UNMENDED, ids=map(case_id, UNMENDED))
 def test_what_no_policy_mends_stops_by_name_and_never_tells_the_value(
-    database: Database, name: str, literal: str, policy: str
+    source: Source, name: str, literal: str, policy: str
 ) -> None:
-    relation, frame = made(database, {"id": "text", "v": name}, [["'k1'", "NULL"], ["'k2'", literal]], key="id")
+    relation, frame = made(source, {"id": "text", "v": name}, [["'k1'", "NULL"], ["'k2'", literal]], key="id")
     with pytest.raises(ValueDoesNotFit) as refused:
         adapted(frame, relation, f"kinds.t={policy}")
     words = refused.value.message

@@ -8,12 +8,12 @@ from dataclasses import replace
 import polars as pl
 import pytest
 
-from fix_postgres import Database
 from re_dms.errors import ValueDoesNotFit
 from re_dms.pgtypes import Kind, PgType
 from re_dms.schema import Column, KeyKind, OldRows, Relation
 from re_dms.warehouse.redshift.adapt import ROW_BYTES_MAX, adapt, constants, needs
 from re_dms.warehouse.redshift.policies import Policies
+from redshift.sources import Source, source_fixture
 from redshift.values import INT4, WORDS, adapted, data_file, loaded, made, rows_of
 from standin.fix_standin import Clients
 
@@ -62,10 +62,10 @@ def test_json_texts_that_look_like_null_are_not_null(clients: Clients) -> None:
     assert found.altered.height == 0
 
 
-def test_an_empty_bytea_is_not_null(database: Database, clients: Clients) -> None:
+def test_an_empty_bytea_is_not_null(source: Source, clients: Clients) -> None:
     """COPY takes an empty field for NULL in every column that is no text."""
     rows = [["1", "''"], ["2", "NULL"], ["3", "'\\x00'"], ["4", "convert_to(repeat('x', 1023999), 'UTF8')"]]
-    relation, frame = made(database, {"id": "int", "v": "bytea"}, rows, key="id")
+    relation, frame = made(source, {"id": "int", "v": "bytea"}, rows, key="id")
     found = adapted(frame, relation)
     assert dict(loaded(clients, found.frame, relation, found.odd)) == {
         "1": "",
@@ -198,10 +198,10 @@ def test_the_constant_of_an_added_column_is_mended_by_the_same_policies() -> Non
         missing()
 
 
-def test_a_char_is_judged_without_its_padding(database: Database, clients: Clients) -> None:
+def test_a_char_is_judged_without_its_padding(source: Source, clients: Clients) -> None:
     """char(70000) is always longer than VARCHAR; what Postgres says of it is only its beginning."""
     rows = [["1", "'a'"], ["2", "repeat('b', 70000)"], ["3", "'  '"]]
-    relation, frame = made(database, {"id": "int", "v": "char(70000)"}, rows, key="id")
+    relation, frame = made(source, {"id": "int", "v": "char(70000)"}, rows, key="id")
     found = adapted(frame, relation, "*=truncate")
     assert dict(loaded(clients, found.frame, relation, found.odd)) == {"1": "a", "2": "b" * 65535, "3": ""}
     assert found.altered["key"].to_list() == ['["2"]']

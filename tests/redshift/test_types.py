@@ -10,7 +10,6 @@ from typing import Any
 import polars as pl
 import pytest
 
-from fix_postgres import Database
 from re_dms.journal.dialect import odd_counts
 from re_dms.odd import is_odd
 from re_dms.pgtypes import Kind, PgType
@@ -26,6 +25,7 @@ from re_dms.warehouse.redshift.types import (
     stage_type,
     value,
 )
+from redshift.sources import Source, source_fixture
 from redshift.values import data_file, loaded, made, printed
 from source.type_literals import LITERALS
 from standin.fix_standin import Clients
@@ -138,8 +138,8 @@ LONGEST = {
 }
 
 
-def test_every_type_has_its_target(database: Database) -> None:
-    relation, _ = made(database, {f"c{number}": name for number, name in enumerate(TYPES)}, [])
+def test_every_type_has_its_target(source: Source) -> None:
+    relation, _ = made(source, {f"c{number}": name for number, name in enumerate(TYPES)}, [])
     found = {name: redshift_type(column.type) for name, column in zip(TYPES, relation.columns, strict=True)}
     assert found == TYPES
 
@@ -158,11 +158,11 @@ def test_redshift_spells_every_type_as_we_do(clients: Clients) -> None:
 
 @pytest.mark.parametrize("name", sorted(LITERALS.keys() | LONGEST.keys()))
 def test_a_value_is_in_the_target_what_it_was_in_postgres_or_is_odd(
-    database: Database, clients: Clients, name: str
+    source: Source, clients: Clients, name: str
 ) -> None:
     literals = [*LITERALS.get(name, ()), *LONGEST.get(name, ())]
     rows = [[str(number), literal] for number, literal in enumerate([*literals, "NULL"])]
-    relation, frame = made(database, {"id": "int", "v": name}, rows)
+    relation, frame = made(source, {"id": "int", "v": name}, rows)
     pg = relation.columns[1].type
     odd = needs(relation, data_file(frame, relation))
     expected = frame["c2"].to_list()
@@ -226,9 +226,9 @@ def test_super_is_staged_as_text_unless_its_file_is_odd() -> None:
     ],
 )
 def test_the_constant_of_older_rows_is_what_a_loaded_value_is(
-    database: Database, clients: Clients, name: str, default: str
+    source: Source, clients: Clients, name: str, default: str
 ) -> None:
-    relation, frame = made(database, {"v": name}, [[default]])
+    relation, frame = made(source, {"v": name}, [[default]])
     (column,), text = relation.columns, frame["c1"].item()
     schema = clients.schema()
     client = clients.psycopg()
@@ -251,9 +251,9 @@ def test_keys_that_differ_in_trailing_blanks_are_not_the_same(clients: Clients) 
 
 
 @pytest.mark.parametrize("name", ["integer", "text", "char(4)", "bytea", "timestamptz", "numeric", "uuid", "boolean"])
-def test_equal_keys_are_the_same(database: Database, clients: Clients, name: str) -> None:
+def test_equal_keys_are_the_same(source: Source, clients: Clients, name: str) -> None:
     literal = {"bytea": "'\\x00ff'", "timestamptz": "'2024-01-01'", "boolean": "true", "uuid": "gen_random_uuid()"}
-    relation, frame = made(database, {"v": name}, [[literal.get(name, "'1'")]])
+    relation, frame = made(source, {"v": name}, [[literal.get(name, "'1'")]])
     (column,) = relation.columns
     schema = clients.schema()
     kind = redshift_type(column.type)
@@ -264,15 +264,15 @@ def test_equal_keys_are_the_same(database: Database, clients: Clients, name: str
     assert can_be_key(column.type)
 
 
-def test_super_is_no_key(database: Database) -> None:
-    relation, _ = made(database, {"a": "jsonb", "b": "int[]", "c": "hstore", "d": "pair"}, [])
+def test_super_is_no_key(source: Source) -> None:
+    relation, _ = made(source, {"a": "jsonb", "b": "int[]", "c": "hstore", "d": "pair"}, [])
     assert not any(can_be_key(column.type) for column in relation.columns)
 
 
-def test_nothing_that_is_not_odd_asks_for_another_file(database: Database) -> None:
+def test_nothing_that_is_not_odd_asks_for_another_file(source: Source) -> None:
     """NaN in a numeric that is text on Redshift, and an infinite interval, are loaded as they are."""
     relation, frame = made(
-        database, {"n": "numeric", "d": "date"}, [["'NaN'", "'2024-01-01'"], ["'-Infinity'", "null"]]
+        source, {"n": "numeric", "d": "date"}, [["'NaN'", "'2024-01-01'"], ["'-Infinity'", "null"]]
     )
     assert odd_counts(frame, relation) == {"1": 2}
     assert needs(relation, data_file(frame, relation)) == frozenset()

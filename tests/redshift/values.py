@@ -8,20 +8,15 @@ from typing import Any
 
 import polars as pl
 
-from fix_postgres import Database
 from re_dms.journal.csv import new_null_token, write_csv
 from re_dms.journal.dialect import encode, odd_counts
 from re_dms.manifest import DataFile
 from re_dms.pgtypes import Kind, PgType
 from re_dms.schema import Column, KeyKind, Relation
-from re_dms.source.catalog import describe
-from re_dms.source.connection import connect
-from re_dms.source.relations import relation_from_catalog
 from re_dms.warehouse.redshift.adapt import Adapted, adapt, needs
 from re_dms.warehouse.redshift.policies import Policies
 from re_dms.warehouse.redshift.types import redshift_type, stage_type, value
-from source import type_literals
-from source.given import settings_for
+from redshift.sources import Source
 from standin.fix_standin import AUTHORIZATION, Clients
 
 WORDS = "batch 7, LSN 0/16B2D80 to 0/16B3000"
@@ -29,26 +24,20 @@ INT4 = PgType(oid=23, typmod=-1, name="integer", kind=Kind.INT4)
 Rows = Sequence[Sequence[str]]
 
 
-def made(database: Database, columns: Mapping[str, str], rows: Rows, *, key: str = "") -> tuple[Relation, pl.DataFrame]:
+def made(source: Source, columns: Mapping[str, str], rows: Rows, *, key: str = "") -> tuple[Relation, pl.DataFrame]:
     """A table `kinds.t` of these columns (name to type) and rows of SQL expressions: its relation, and `I` rows of it.
 
-    The types of `type_literals.SETUP` are there.
+    It takes the place of the one that was made before.
     """
-    database.execute(type_literals.SETUP)
-    defined = [f'"{name}" {type_}' for name, type_ in columns.items()]
-    defined += [f"primary key ({key})"] if key else []
-    with database.connect() as session:
-        session.execute(f"set search_path = kinds, public; create table kinds.t ({', '.join(defined)})")
-        for row in rows:
-            session.execute(f"insert into kinds.t values ({', '.join(row)})")
-    with connect(settings_for(database), purpose="test") as session:
-        oid = session.execute("select 'kinds.t'::regclass::oid::int8").fetchall()[0][0]
-        relation = relation_from_catalog(describe(session, [oid])[oid])
-        listed = ", ".join(
-            f"case when {name} is distinct from null then concat({name}) end"
-            for name in (f'"{column.name}"' for column in relation.columns)
-        )
-        found = session.execute(f"select {listed} from kinds.t").fetchall()
+    source.run("drop table if exists kinds.t")
+    relation = source.table("t", columns, key=key)
+    for row in rows:
+        source.run(f"insert into kinds.t values ({', '.join(row)})")
+    listed = ", ".join(
+        f"case when {name} is distinct from null then concat({name}) end"
+        for name in (f'"{column.name}"' for column in relation.columns)
+    )
+    found = source.capture.execute(f"select {listed} from kinds.t".encode()).fetchall()
     schema = {f"c{column.attnum}": pl.String for column in relation.columns}
     frame = pl.DataFrame(found, schema=schema, orient="row").select(pl.lit("I").alias("op"), pl.all())
     return relation, encode(frame, relation)

@@ -67,7 +67,11 @@ def standing(pipeline: Pipeline) -> Standing:
 def branch(pipeline: Pipeline, name: str) -> Pipeline:
     """The same pipeline over a copy of its journal and its warehouse, to damage."""
     made = Pipeline(
-        database=pipeline.database, directory=pipeline.directory / name, name=pipeline.name, tcp=pipeline.tcp
+        database=pipeline.database,
+        directory=pipeline.directory / name,
+        name=pipeline.name,
+        tcp=pipeline.tcp,
+        environment=pipeline.environment,
     )
     made.directory.mkdir()
     shutil.copytree(pipeline.journal_path, made.journal_path)

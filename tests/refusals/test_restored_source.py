@@ -53,13 +53,14 @@ def known(pipeline: Pipeline) -> LSN:
     return LSN(int(max(names), 16))
 
 
-@pytest.fixture
-def history(postgres_factory: PostgresFactory, tmp_path: Path) -> Iterator[History]:
+@pytest.fixture(params=["pgoutput"])
+def history(request: pytest.FixtureRequest, postgres_factory: PostgresFactory, tmp_path: Path) -> Iterator[History]:
     copies = postgres_factory.directory()
     server = postgres_factory(copies / "first")
     server.create_database("shop")
     database = Database(server=server, name="shop")
-    pipeline = Pipeline(database=database, directory=tmp_path, name="shop")
+    plugin = {"RE_DMS_SOURCE__PLUGIN": request.param}
+    pipeline = Pipeline(database=database, directory=tmp_path, name="shop", environment=plugin)
     database.execute("create table t (id int primary key, a text); insert into t values (1, 'copied')")
     database.execute("create table elsewhere (filling text)")
     pipeline.catch_up(*ONLY_T)
@@ -74,6 +75,7 @@ def history(postgres_factory: PostgresFactory, tmp_path: Path) -> Iterator[Histo
             running.process.stdout.close()
 
 
+@pytest.mark.parametrize("history", ["pgoutput", "test_decoding"], indirect=True)
 def test_the_tail_transaction_is_demanded_of_a_source_that_is_behind_it(history: History) -> None:
     pipeline = history.pipeline
     pipeline.database.execute("insert into t values (3, 'lost by the source')")
@@ -98,7 +100,9 @@ def test_the_tail_transaction_is_demanded_of_a_source_that_is_behind_it(history:
         written.database.execute("insert into t select coalesce(max(id), 0) + 1, 'another row' from t")
         written.database.execute(FILL)
     written.database.execute("insert into t values (1000000, 'beyond the tail')")
-    refused(written, 6, "another history", "was not sent again", "came before it", arguments=ONLY_T)
+    # test_decoding sends the filling, too, and a keepalive within it may be the first to tell.
+    first = () if "test_decoding" in pipeline.environment.values() else ("came before it",)
+    refused(written, 6, "another history", "was not sent again", *first, arguments=ONLY_T)
 
     assert written.run("reset", "--yes").code == 0
     written.catch_up(*ONLY_T)

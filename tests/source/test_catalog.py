@@ -63,6 +63,44 @@ def test_kinds_are_found_through_domains_and_arrays(session: Session, database: 
     assert table.columns[list(KINDS).index("posint2")].type.name == "kinds.posint2"
 
 
+def test_types_are_known_as_test_decoding_prints_them(session: Session, database: Database) -> None:
+    database.execute(
+        """create extension if not exists hstore schema public;
+        create schema "My ""Schema"; set search_path = public;
+        create type mood as enum ('a'); create domain posint as int; create domain tags as text[];
+        create type "My ""Schema"."My.Type[]" as (x int); create type "My ""Schema".integer as enum ('b');
+        create type public."public.mood" as enum ('c')"""
+    )
+    printed = {
+        "varchar(20)": ("character varying", "character varying"),
+        "char(7)": ("character", "character"),
+        "bpchar": ("character", "character"),
+        '"char"': ('"char"', '"char"'),
+        "numeric(5,2)[]": ("numeric[]", "numeric[]"),
+        "timestamp(3) with time zone": ("timestamp with time zone", "timestamp with time zone"),
+        "bit(3)": ("bit", "bit"),
+        "interval day to second": ("interval", "interval"),
+        "int2vector": ("int2vector", "int2vector"),
+        "oidvector[]": ("oidvector[]", "oidvector[]"),
+        "name[][]": ("name[]", "name[]"),
+        "mood": ("public.mood", "mood"),
+        "mood[]": ("public.mood[]", "mood[]"),
+        "hstore": ("public.hstore", "hstore"),
+        "posint": ("public.posint", "posint"),
+        "tags": ("public.tags", "tags"),
+        "tags[]": ("public.tags[]", "tags[]"),
+        "int4range[]": ("int4range[]", "int4range[]"),
+        '"My ""Schema"."My.Type[]"': ('"My ""Schema"."My.Type[]"', '"My.Type[]"'),
+        '"My ""Schema"."My.Type[]"[]': ('"My ""Schema"."My.Type[]"[]', '"My.Type[]"[]'),
+        '"My ""Schema".integer': ('"My ""Schema"."integer"', '"integer"'),
+        'public."public.mood"[]': ('public."public.mood"[]', '"public.mood"[]'),
+    }
+    columns = ", ".join(f"c{number} {name}" for number, name in enumerate(printed))
+    database.execute(f"set search_path = public; create table t ({columns})")
+    columns_now = table_of(session, "public.t").columns
+    assert {name: (c.printed, c.bare) for name, c in zip(printed, columns_now, strict=True)} == printed
+
+
 def test_fields_of_composites_are_known_through_domains(session: Session, database: Database) -> None:
     database.execute(
         type_literals.SETUP

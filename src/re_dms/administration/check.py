@@ -134,7 +134,7 @@ def _together(source: SourceSettings, settings: Settings, journal: Journal) -> I
 
 
 def _refuse(connection: Connection, source: SourceSettings, journal: Journal) -> None:
-    slot, known = read_slot(connection, source.slot), journal.known_lsn()
+    slot, known = read_slot(connection, source.slot, source.plugin), journal.known_lsn()
     if slot is not None and slot.active_pid is not None and known is not None:
         return  # a capture is at work, and has compared them
     refuse_other_history(source, connection, slot, known)

@@ -1,6 +1,9 @@
-"""Removing a pipeline: slot, publication and journal go; the tables in the warehouse stay, and are nobody's."""
+"""Removing a pipeline: slot, publication (if it has one) and journal go; the tables in the warehouse stay, and are
+nobody's."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 from re_dms.administration.places import (
     Connection,
@@ -15,6 +18,7 @@ from re_dms.administration.reset import destroy_journal, journal_words
 from re_dms.errors import ConfigurationError
 from re_dms.observe.heartbeat import bytes_text
 from re_dms.settings import Settings, SourceSettings
+from re_dms.source.plugins import has_publication
 from re_dms.source.publication import drop_publication
 from re_dms.source.slot import drop_slot
 
@@ -25,11 +29,11 @@ def plan_drop(settings: Settings) -> tuple[str, ...]:
     with connected(source, "drop") as connection, at_rest(places, connection):
         slot = slot_of(places, connection)
         retained = "" if slot is None or slot.retained_bytes is None else f" ({bytes_text(slot.retained_bytes)} of WAL)"
-        publication = _publication_words(settings, connection)
+        publication = list(_publication_words(settings, connection))
     return (
         f"drop of pipeline {settings.name}:",
         f"  source     {f'slot {source.slot} is dropped{retained}' if slot else f'slot {source.slot} is not there'}",
-        f"             publication {source.publication} {publication}",
+        *(f"             publication {source.publication} {words}" for words in publication),
         f"  journal    {settings.journal.url}: {journal_words(places)}",
         f"  warehouse  {_warehouse_words(places)}",
     )
@@ -45,7 +49,8 @@ def drop(settings: Settings) -> tuple[str, ...]:
     with connected(source, "drop") as connection, at_rest(places, connection):
         dropped = drop_slot(connection, source.slot)
         done.append(f"slot {source.slot}: {'dropped' if dropped else 'was not there'}")
-        done.append(f"publication {source.publication}: {_drop_publication(settings, connection)}")
+        if has_publication(source):
+            done.append(f"publication {source.publication}: {_drop_publication(settings, connection)}")
         # Before the journal goes: its id is the name of our rows.
         done.append(f"warehouse: {_forget(places)}")
         done.append(f"journal: {'removed' if destroy_journal(places) else 'was not there'}")
@@ -63,11 +68,16 @@ def _drop_publication(settings: Settings, connection: Connection) -> str:
     return "dropped"
 
 
-def _publication_words(settings: Settings, connection: Connection) -> str:
-    owner = owner_of_publication(connection, _source(settings).publication)
+def _publication_words(settings: Settings, connection: Connection) -> Iterator[str]:
+    """What happens to it; nothing for a plugin without one."""
+    source = _source(settings)
+    if not has_publication(source):
+        return
+    owner = owner_of_publication(connection, source.publication)
     if owner is None:
-        return "is not there"
-    return "is dropped" if owner == settings.name else "was not made by this pipeline and stays"
+        yield "is not there"
+    else:
+        yield "is dropped" if owner == settings.name else "was not made by this pipeline and stays"
 
 
 def _warehouse_words(places: Places) -> str:

@@ -24,6 +24,7 @@ from re_dms.journal.s3_session import Place
 from re_dms.settings import Settings, SourceSettings
 from re_dms.source.failures import printable
 from re_dms.source.patterns import parse_patterns
+from re_dms.source.plugins import has_publication
 from re_dms.warehouse.redshift.grants import login_statement, redshift_grants
 
 _CONNECTIONS_MAX: Final = 10  # of the role: the stream, the watcher, copies and commands
@@ -67,8 +68,8 @@ def grants(settings: Settings) -> Iterator[str]:
 def source_grants(source: SourceSettings) -> Iterator[str]:
     """Lines of SQL and comments. The role reads; it owns nothing and can write nothing.
 
-    Tables that a pattern chooses cannot be named here: SELECT is then on their whole schema, and the publication is
-    left to whoever owns them.
+    Tables that a pattern chooses cannot be named here: SELECT is then on their whole schema, and the publication (where
+    the plugin has one) is left to whoever owns them.
     """
     database, user = _names(source)
     role, wanted = _quoted(user), _wanted(source.tables)
@@ -85,15 +86,22 @@ def source_grants(source: SourceSettings) -> Iterator[str]:
     tables = ", ".join(_quoted(*table) for table in wanted.tables)
     if tables:
         yield f"grant select on table {tables} to {role};"
+    if has_publication(source):
+        yield from _publication(source, tables, by_name=not schemas)
+    else:
+        yield f"-- No publication: {source.plugin} sends the changes of every table of the database to this role."
+    yield f"-- Slot {printable(_quoted(source.slot))} is made by re_dms at its first start."
+
+
+def _publication(source: SourceSettings, tables: str, *, by_name: bool) -> Iterator[str]:
     publication = f"create publication {_quoted(source.publication)} for table"
     made = "with (publish_via_partition_root = true);"
     yield "-- A table without a usable key refuses UPDATE and DELETE once it is published: `re-dms check` names those."
-    if schemas:
+    if by_name:
+        yield f"{publication} {tables} {made}"
+    else:
         yield "-- The owner names the tables, since patterns are not looked up here:"
         yield f"-- {printable(publication)} … {made}"
-    else:
-        yield f"{publication} {tables} {made}"
-    yield f"-- Slot {printable(_quoted(source.slot))} is made by re_dms at its first start."
 
 
 def bucket_policy(settings: Settings) -> dict[str, Any] | None:

@@ -44,10 +44,11 @@ def open_places(settings: Settings) -> Places:
 
 
 def require_ours(root: Root, settings: Settings) -> None:
-    """Raise ConfigurationError unless the journal was made by this pipeline, with this slot and publication."""
+    """Raise ConfigurationError unless the journal was made by this pipeline, with this slot, plugin and publication."""
     mine = {"pipeline": settings.name}
     if settings.source is not None:
-        mine |= {"slot": settings.source.slot, "publication": settings.source.publication}
+        source = settings.source
+        mine |= {"slot": source.slot, "plugin": source.plugin, "publication": source.publication}
     for word, name in mine.items():
         if getattr(root, word) != name:
             raise ConfigurationError(
@@ -90,7 +91,7 @@ def refuse_if_active(places: Places, connection: Connection) -> None:
 def slot_of(places: Places, connection: Connection) -> SlotState | None:
     """The pipeline's slot; None when there is none."""
     source = places.settings.source
-    return None if source is None else read_slot(connection, source.slot)
+    return None if source is None else read_slot(connection, source.slot, source.plugin)
 
 
 def owner_of_publication(connection: Connection, name: str) -> str | None:

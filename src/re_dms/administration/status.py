@@ -97,9 +97,10 @@ def _ask(found: _Found, place: str, question: Callable[[], Part | None]) -> Part
 def _source(settings: Settings) -> SourceStatus | None:
     if settings.source is None:
         return None
-    name = settings.source.slot
-    with connected(settings.source, "status") as connection:
-        slot, server = read_slot(connection, name), current_position(connection)
+    source = settings.source
+    name = source.slot
+    with connected(source, "status") as connection:
+        slot, server = read_slot(connection, name, source.plugin), current_position(connection)
     if slot is None:
         return SourceStatus(slot=name, exists=False, server=server)
     confirmed = slot.confirmed_flush_lsn

@@ -12,7 +12,7 @@ from re_dms.cli.ending import Misused
 from re_dms.config import Half, load
 from re_dms.config.keys import FILE_NAME, Key, keys
 from re_dms.lsn import LSN
-from re_dms.settings import Settings
+from re_dms.settings import ReplaySettings, Settings
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -87,10 +87,12 @@ def settings_for(
     *,
     needs: frozenset[Half] = frozenset(),
     wants: frozenset[Half] = frozenset(),
+    replay: ReplaySettings | None = None,
+    journal: bool = True,
 ) -> Settings:
     """The settings that file, environment and these options give; the log is set up, and warnings are in it.
 
-    Takes the options of `configured` out of `options`. Raises ConfigurationError.
+    Takes the options of `configured` out of `options`; the rest is as for `load`. Raises ConfigurationError.
     """
     # structlog takes 0.1 s to import: --help does without it.
     import structlog
@@ -100,7 +102,7 @@ def settings_for(
     given = {key.name: options.pop(_parameter(key), None) for key in keys()}
     if options.pop("debug"):
         given["log.level"] = "debug"
-    loaded = load(needs=needs, wants=wants, options=given, file=options.pop("config"))
+    loaded = load(needs=needs, wants=wants, options=given, file=options.pop("config"), replay=replay, journal=journal)
     no_core_dumps()
     configure(loaded.settings.log, command)
     log = structlog.get_logger()

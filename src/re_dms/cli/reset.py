@@ -17,6 +17,7 @@ from re_dms.cli.options import Command, configured, settings_for
     "source.dsn",
     "source.slot",
     "source.publication",
+    "source.plugin",
     "source.ca_file",
     "source.insecure_tls",
     "journal.url",

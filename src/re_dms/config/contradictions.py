@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from re_dms.config import checks
+from re_dms.settings import TEST_DECODING
 from re_dms.warehouse.redshift.address import USER_NEEDED, Address
 
 Value = Callable[[str], Any]
@@ -18,6 +19,8 @@ def contradictions(value: Value) -> Iterator[str]:
     """One line each, with the key that has to change."""
     if value("source.insecure_tls") and value("source.ca_file"):
         yield "source.insecure_tls: cannot be combined with source.ca_file, which asks for a check"
+    if value("source.plugin") == TEST_DECODING and value("source.publication"):
+        yield "source.publication: goes with source.plugin pgoutput; test_decoding sends the tables of the whole database"
     if value("journal.kms_key_id") and value("journal.encryption") == "sse-s3":
         yield "journal.kms_key_id: goes with journal.encryption sse-kms, not sse-s3"
     if checks.is_redshift(value("warehouse.url")):

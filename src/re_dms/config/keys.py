@@ -16,7 +16,7 @@ from pydantic.fields import FieldInfo
 from re_dms.config import checks
 from re_dms.config.values import Identifier, Number, Option, Patterns, Region, Section, Unset, Whole, secret_dsn
 from re_dms.config.warehouse_keys import WarehouseSection
-from re_dms.settings import REDSHIFT_FLUSH_SECONDS, CaptureSettings, JournalSettings
+from re_dms.settings import PGOUTPUT, REDSHIFT_FLUSH_SECONDS, CaptureSettings, JournalSettings
 
 PREFIX: Final = "RE_DMS_"
 FILE_NAME: Final = "re_dms.toml"
@@ -54,6 +54,11 @@ class SourceSection(Section):
     publication: Annotated[
         Annotated[str, AfterValidator(checks.publication)] | None, Unset, Option("--publication", "NAME")
     ] = Field(None, description="The publication. Default: the pipeline's name.", examples=["re_dms"])
+    plugin: Annotated[Literal["pgoutput", "test_decoding"], Option("--plugin", "pgoutput|test_decoding")] = Field(
+        PGOUTPUT,
+        description="The output plugin that writes the slot's changes: pgoutput, or test_decoding, which has no "
+        "publication: there source.tables and source.exclude alone choose.",
+    )
     tables: Annotated[Patterns, Option("--tables", "PATTERN ...")] = Field(
         (),
         description='Tables to carry: schema.table, with * for any characters and "…" around unusual names. '

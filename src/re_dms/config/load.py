@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -21,9 +21,11 @@ from re_dms.config.words import in_words
 from re_dms.errors import ConfigurationError
 from re_dms.settings import (
     REDSHIFT_FLUSH_SECONDS,
+    TEST_DECODING,
     CaptureSettings,
     JournalSettings,
     LogSettings,
+    ReplaySettings,
     Settings,
     SourceSettings,
     WarehouseSettings,
@@ -53,12 +55,16 @@ def load(
     options: Mapping[str, object] | None = None,
     environment: Mapping[str, str] | None = None,
     file: Path | None = None,
+    replay: ReplaySettings | None = None,
+    journal: bool = True,
 ) -> Loaded:
     """The settings for a command that cannot do without `needs` and takes `wants` where they are configured.
 
     `options` are the command line's, by key ("capture.flush_mb"); None stands for an option that was not given.
     `file` must exist; without it, `re_dms.toml` of the working directory is read if there is one. Halves in neither
-    set are None in the result, whatever is configured. A journal is always needed.
+    set are None in the result, whatever is configured. A journal is always needed, unless not `journal`: then its URL
+    may be empty. `replay`: what is replayed, to which source.tables and source.exclude are added; its source has no
+    publication, since what is replayed is what test_decoding wrote.
     Raises ConfigurationError, whose message has one line a mistake.
     """
     environment = os.environ if environment is None else environment
@@ -69,7 +75,7 @@ def load(
     sections, invalid = _validated(given)
     mistakes.extend(invalid)
     libpq_knows = any(environment.get(name) for name in LIBPQ)
-    mistakes.extend(_missing(given, sections, needs, libpq_knows=libpq_knows))
+    mistakes.extend(_missing(given, sections, needs, libpq_knows=libpq_knows, replay=replay, journal=journal))
     mistakes.extend(contradictions(lambda key: _value(sections, key)))
     password, unreadable = _password(sections, needs | wants)
     mistakes.extend(unreadable)
@@ -78,7 +84,7 @@ def load(
             "\n".join(mistakes),
             remedy="see docs/configuration.md, or `re-dms init` for a file with every key; nothing was started",
         )
-    settings = _settings(sections, halves=needs | wants, libpq_knows=libpq_knows, password=password)
+    settings = _settings(sections, halves=needs | wants, libpq_knows=libpq_knows, password=password, replay=replay)
     return Loaded(settings=settings, warnings=tuple(_warnings(settings, given, path)))
 
 
@@ -108,12 +114,21 @@ def _all(sections: Mapping[str, BaseModel | None], section: str, *, but: str = "
 
 
 def _missing(
-    given: Mapping[str, Given], sections: Mapping[str, BaseModel | None], needs: frozenset[Half], *, libpq_knows: bool
+    given: Mapping[str, Given],
+    sections: Mapping[str, BaseModel | None],
+    needs: frozenset[Half],
+    *,
+    libpq_knows: bool,
+    replay: ReplaySettings | None,
+    journal: bool,
 ) -> list[str]:
     set_keys = {name for name, item in given.items() if item.value != ""}
     missing = []
     if "source" in needs and "source.dsn" not in set_keys and not libpq_knows:
-        missing.append("source.dsn: is needed (--source, RE_DMS_SOURCE__DSN, or libpq's PGHOST and the like)")
+        instead = "" if replay is None else ", or a schema file in its place (--schema)"
+        missing.append(f"source.dsn: is needed (--source, RE_DMS_SOURCE__DSN, or libpq's PGHOST and the like){instead}")
+    if not journal:
+        return missing
     if "warehouse.url" not in set_keys:
         if "warehouse" in needs:
             missing.append("warehouse.url: is needed (--warehouse or RE_DMS_WAREHOUSE__URL)")
@@ -144,17 +159,24 @@ def _password(sections: Mapping[str, BaseModel | None], halves: frozenset[Half])
 
 
 def _settings(
-    sections: Mapping[str, BaseModel | None], *, halves: frozenset[Half], libpq_knows: bool, password: str | None
+    sections: Mapping[str, BaseModel | None],
+    *,
+    halves: frozenset[Half],
+    libpq_knows: bool,
+    password: str | None,
+    replay: ReplaySettings | None,
 ) -> Settings:
     name = _value(sections, "pipeline.name")
     dsn, url = _value(sections, "source.dsn"), _value(sections, "warehouse.url")
+    plugin = _value(sections, "source.plugin") if replay is None else TEST_DECODING
     source = warehouse = None
     if "source" in halves and (dsn is not None or libpq_knows):
         source = SourceSettings(
             # The empty DSN leaves everything to libpq's environment.
             dsn="" if dsn is None else dsn.get_secret_value(),
             slot=_value(sections, "source.slot") or name,
-            publication=_value(sections, "source.publication") or name,
+            publication="" if plugin == TEST_DECODING else _value(sections, "source.publication") or name,
+            plugin=plugin,
             tables=_value(sections, "source.tables"),
             exclude=_value(sections, "source.exclude"),
             ca_file=_value(sections, "source.ca_file"),
@@ -163,7 +185,7 @@ def _settings(
     if "warehouse" in halves and url is not None:
         warehouse = WarehouseSettings(**_all(sections, "warehouse", but="password_file") | {"password": password})
     journal = _all(sections, "journal")
-    journal["url"] = journal["url"] or default_journal(url)
+    journal["url"] = journal["url"] or ("" if url is None else default_journal(url))
     capture = _all(sections, "capture")
     if capture["flush_seconds"] is None:
         capture["flush_seconds"] = (
@@ -177,6 +199,9 @@ def _settings(
         journal=JournalSettings(**journal),
         capture=CaptureSettings(**capture),
         log=LogSettings(**_all(sections, "log")),
+        replay=None
+        if replay is None
+        else replace(replay, tables=_value(sections, "source.tables"), exclude=_value(sections, "source.exclude")),
     )
 
 

@@ -3,6 +3,7 @@
 `store` (the contract), `local`, `memory`   where objects are kept
 `keys`                                      how objects are named
 `journal`                                   root, batches, positions, registry: the protocol's rules
+`completed`                                 which transactions of replayed streams are in it
 `retention`                                 what may be removed, and when
 `dialect`, `csv`                            how values are written
 """

@@ -154,9 +154,8 @@ class Journal:
 
     def write_registry(self, registry: Registry, writer: str) -> RegistryRef:
         """Put what capture knows of its tables; durable when it returns. Safe to repeat."""
-        key, data = keys.registry_key(registry.number, writer), to_json(registry)
-        self._create_same(key, data)
-        return RegistryRef(key=key, sha256=hashlib.sha256(data).hexdigest())
+        key = keys.registry_key(registry.number, writer)
+        return RegistryRef(key=key, sha256=self.write(key, to_json(registry)))
 
     def read_registry(self, ref: RegistryRef) -> Registry:
         """The registry that `ref` names. Raises ChangesMissing when it is missing or altered."""
@@ -167,6 +166,13 @@ class Journal:
         if hashlib.sha256(data).hexdigest() != ref.sha256:
             raise ChangesMissing(f"{ref.key} was altered in the journal {self.store.url}", remedy=RESET)
         return parse(ref.key, data, Registry)
+
+    def write(self, key: str, data: bytes) -> str:
+        """Put an object of the writer's own that a manifest will refer to; durable when it returns. Its SHA-256.
+
+        Safe to repeat."""
+        self._create_same(key, data)
+        return hashlib.sha256(data).hexdigest()
 
     # --- Positions
 
@@ -232,7 +238,7 @@ class Journal:
 
     def destroy(self) -> None:
         """Remove everything, the root last: what is left after a crash still names its owner. Safe to repeat."""
-        for prefix in (keys.DATA, keys.LOADS, keys.BATCHES, keys.REGISTRIES, keys.POSITIONS, keys.REQUESTS):
+        for prefix in keys.PREFIXES:
             self.store.delete(self.store.list(prefix))
         for key in (keys.APPLIED, keys.WAREHOUSE, keys.ROOT):
             self.store.delete([key])

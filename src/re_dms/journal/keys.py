@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from typing import Final
 
@@ -13,12 +14,16 @@ APPLIED: Final = "applied.json"
 BATCHES: Final = "batches/"
 DATA: Final = "data/"
 REGISTRIES: Final = "registry/"
+STREAMS: Final = "streams/"
 POSITIONS: Final = "positions/"
 REQUESTS: Final = "requests/"
 LOADS: Final = "loads/"
+PREFIXES: Final = (DATA, LOADS, BATCHES, REGISTRIES, STREAMS, POSITIONS, REQUESTS)
+"""In the order in which a journal is taken away."""
 
 _NUMBERED: Final = re.compile(
-    r"(?:batches/(\d{12})\.json|data/(\d{12})/.+|loads/(\d{12})/.+|registry/(\d{12})-.+\.json)"
+    r"(?:batches/(\d{12})\.json|data/(\d{12})/.+|loads/(\d{12})/.+|registry/(\d{12})-.+\.json"
+    r"|streams/[0-9a-f]{32}/(\d{12})-.+\.xids)"
 )
 _POSITION: Final = re.compile(r"positions/([0-9A-F]{16})\.json")
 _REQUEST: Final = re.compile(r"requests/copy-(\d+)-[0-9a-f]+\.json")
@@ -49,6 +54,11 @@ def registry_key(number: int, writer: str) -> str:
     return f"{REGISTRIES}{number:012d}-{writer}.json"
 
 
+def segment_key(stream: str, number: int, writer: str) -> str:
+    """streams/<hash of the stream's name>/<number>-<writer>.xids; the name may have any characters"""
+    return f"{STREAMS}{hashlib.sha256(stream.encode()).hexdigest()[:32]}/{number:012d}-{writer}.xids"
+
+
 def position_key(position: LSN) -> str:
     """positions/<16 hexadecimal digits>.json"""
     return f"{POSITIONS}{position.hex16}.json"
@@ -60,7 +70,7 @@ def request_key(oid: int, request: str) -> str:
 
 
 def number_of(key: str) -> int | None:
-    """The batch number in the key of a manifest, a data file, a load's file or a registry; None for every other name."""
+    """The batch number in the key of a manifest, a data file, a load's file, a registry or a segment; None for others."""
     found = _NUMBERED.fullmatch(key)
     return None if found is None else int(next(filter(None, found.groups())))
 

@@ -56,19 +56,20 @@ def prune(journal: Journal, applied_number: int, *, dry_run: bool = False) -> Re
             removed += remove(journal, {manifest: manifests[manifest]})
             if not dry_run:
                 failpoint("retention.manifest_removed")
-    return removed + remove(journal, _old_registries(journal, [number for number in numbers if number >= limit]))
+    return removed + remove(journal, _unreferenced(journal, [number for number in numbers if number >= limit]))
 
 
-def _old_registries(journal: Journal, remaining: list[int]) -> dict[str, int]:
-    """The registries older than all remaining batches that none of them refers to."""
-    sizes = journal.store.sizes(keys.REGISTRIES)
+def _unreferenced(journal: Journal, remaining: list[int]) -> dict[str, int]:
+    """The registries and segments older than all remaining batches that none of them refers to."""
+    sizes = journal.store.sizes(keys.REGISTRIES) | journal.store.sizes(keys.STREAMS)
     older = {key for key in sizes if (number := keys.number_of(key)) is not None and number < remaining[0]}
     for number in remaining:
-        if not older:  # mostly after the first: the oldest batch refers to the one that is left
+        if not older:  # mostly after the first: the oldest batch refers to those that are left
             break
         manifest = journal.manifest(number)
         if manifest is not None:
             older.discard(manifest.registry.key)
+            older.difference_update(ref.key for ref in manifest.completed)
     return {key: sizes[key] for key in older}
 
 

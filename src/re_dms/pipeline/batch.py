@@ -21,6 +21,7 @@ from re_dms.manifest import (
     Altered,
     Changes,
     Commit,
+    CompletedRef,
     Copy,
     Counts,
     DataFile,
@@ -33,7 +34,7 @@ from re_dms.manifest import (
     Truncate,
 )
 from re_dms.pipeline.parts import Parts
-from re_dms.pipeline.relations import Relations
+from re_dms.pipeline.relations import KnownTables, is_of_copied_rows
 from re_dms.schema import Relation
 
 _QUANTILES: Final = 21
@@ -88,6 +89,10 @@ class Batch:
 
     def add(self, decoded: Decoded) -> None:
         """The changes of one part, folded; its files are durable when this returns."""
+        for oid in decoded.retracted:
+            # All that this batch has of the table is of the transaction that has just ended, and is in its copy: what
+            # came before it is, too. Its files stay, unlisted.
+            self._tables.pop(oid, None)
         self.transactions += len(decoded.commits)
         self._times.append(decoded.commits.time_us)
         for oid, events in decoded.tables:
@@ -98,7 +103,12 @@ class Batch:
         self._put()
 
     def _add_segment(self, table: _Table, segment: TableEvents) -> None:
+        if is_of_copied_rows(segment.relation):
+            return  # it will be retracted, or was refused
         version = table.version(segment.relation)
+        if segment.diverged is not None:
+            table.steps.append(Diverged(relation=version, reason=segment.diverged))
+            return
         if segment.frame is None:
             table.steps.append(Truncate(relation=version))
             table.count(truncates=1)
@@ -166,11 +176,15 @@ class Batch:
         start: LSN,
         end: LSN,
         last_commit: Commit | None,
-        relations: Relations,
+        relations: KnownTables,
         registry: RegistryRef | None,
         dropped: tuple[int, ...] = (),
+        completed: tuple[CompletedRef, ...] = (),
     ) -> Manifest:
         """Write the manifest, last: from here on the batch exists. Raises PipelineHeld when another writer was first."""
+        for oid, table in self._tables.items():
+            if reasons := [step.reason for step in table.steps if isinstance(step, Diverged)]:
+                relations.diverged(oid, reasons[-1])
         if registry is None or relations.changed or dropped:
             state = Registry(number=self.number, tables=relations.tables, publication=relations.publication)
             registry = self.journal.write_registry(state, self.writer)
@@ -198,6 +212,7 @@ class Batch:
             registry=registry,
             tables=tables,
             dropped_tables=dropped,
+            completed=completed,
         )
         self.journal.commit(manifest)
         relations.sealed()

@@ -35,13 +35,20 @@ class Child:
     """A started child, as its parent sees it."""
 
     def __init__(
-        self, role: str, settings: Settings, channels: Mapping[str, Channel], options: Mapping[str, Any] | None = None
+        self,
+        role: str,
+        settings: Settings,
+        channels: Mapping[str, Channel],
+        options: Mapping[str, Any] | None = None,
+        files: Mapping[str, int] | None = None,
     ) -> None:
+        """`files`: descriptors that it inherits; it finds their numbers among its options."""
         self.role = role
         self.control, theirs = Channel.pair()
         lifeline_read, self._lifeline = os.pipe()
         passed = {name: channel.fileno() for name, channel in channels.items()}
-        descriptors = [theirs.fileno(), lifeline_read, *passed.values()]
+        opened = dict(files or {})
+        descriptors = [theirs.fileno(), lifeline_read, *passed.values(), *opened.values()]
         # A signal of the terminal may come before the child ignores it: blocked signals stay blocked through exec.
         earlier = signal.pthread_sigmask(signal.SIG_BLOCK, _SUPERVISORS)
         try:
@@ -58,7 +65,7 @@ class Child:
             "control": theirs.fileno(),
             "lifeline": lifeline_read,
             "channels": passed,
-            "options": dict(options or {}),
+            "options": dict(options or {}) | opened,
         }
         # A child that died at once tells by its exit status.
         with contextlib.suppress(BrokenPipeError), self.process.stdin or contextlib.nullcontext() as order_line:
@@ -136,6 +143,10 @@ def run_role(role: str, surroundings: Surroundings) -> int:
                 from re_dms.pipeline import encoder
 
                 encoder.run(surroundings)
+            case "replay":
+                from re_dms.pipeline import replay
+
+                replay.run(surroundings)
             case "apply":
                 from re_dms.pipeline import apply
 

@@ -14,7 +14,6 @@ import structlog
 from pydantic import TypeAdapter
 
 from re_dms.decode.copy import decode_copy
-from re_dms.decode.pgoutput import PgOutputDecoder
 from re_dms.errors import ConfigurationError, InvariantError, JournalUnavailable
 from re_dms.failpoints import failpoint
 from re_dms.journal.journal import Journal
@@ -22,6 +21,7 @@ from re_dms.journal.opening import open_store
 from re_dms.lsn import LSN
 from re_dms.manifest import Commit, Manifest, RegistryRef
 from re_dms.pipeline.batch import Batch
+from re_dms.pipeline.decoders import Decode, new_decoder
 from re_dms.pipeline.parts import Parts
 from re_dms.pipeline.plan import Plan, identify_journal, identify_source, plan_capture
 from re_dms.pipeline.regions import Regions
@@ -35,6 +35,7 @@ from re_dms.source.connection import connect
 from re_dms.source.export import under_snapshot
 from re_dms.source.publication import PublishedTable
 from re_dms.source.relations import relation_from_catalog
+from re_dms.source.slot import read_slot
 from re_dms.source.watched import look
 
 log = structlog.get_logger()
@@ -89,6 +90,7 @@ class Encoder:
     def _plan(self) -> Plan:
         identity = identify_source(self.source)
         self.sql = connect(self.source, purpose="catalog")
+        read_slot(self.sql, self.source.slot, self.source.plugin)  # refuses others before the journal is anybody's
         root = identify_journal(self.journal, self.source, self.settings.name, identity)
         self.control.send({"event": "root", "journal": root.journal_id})
         # The warehouse is asked first whether it takes this journal: a refusal leaves the source untouched.
@@ -194,7 +196,7 @@ class Encoder:
     # ------------------------------------------------------------------ the stream
 
     def _stream(self) -> None:
-        decoder = PgOutputDecoder(self.relations.resolve)
+        decode = self._decoder()
         self.reader.send(
             {"do": "stream", "known": str(self.durable), "batch": self.number, "tail": _tail(self.last_commit)}
         )
@@ -203,13 +205,13 @@ class Encoder:
             message = self._next()
             match message["do"]:
                 case "part":
-                    self._part(decoder, message)
+                    self._part(decode, message)
                 case "position":
                     self._position(LSN.parse(message["lsn"]))
                 case "held":
                     self._look_again()
                 case "abort":
-                    decoder = self._abort()
+                    decode = self._abort()
                     # What was shipped before is sealed, and told: the reader may open the stream again.
                     self.reader.send({"aborted": True})
                 case other:
@@ -226,8 +228,6 @@ class Encoder:
             if each.altered is not None:
                 batch.alter(each.relation, each.altered)
             if each.diverged is not None:
-                log.warning("table_diverged", table=each.relation.full_name, reason=each.diverged)
-                self.relations.diverged(each.relation.oid, each.diverged)
                 batch.diverge(each.relation, each.diverged)
         if not is_open:
             self._seal("copy", self.end)
@@ -240,17 +240,20 @@ class Encoder:
         self.durable = max(self.durable, self.journal.known_lsn() or LSN(0))
         self.reader.send({"known": str(self.durable)})
 
-    def _abort(self) -> PgOutputDecoder:
+    def _decoder(self) -> Decode:
+        return new_decoder(self.sql, self.source, self.relations)
+
+    def _abort(self) -> Decode:
         """Forget the open batch: its transaction is sent again. Returns the decoder of the new stream."""
         self.batch = None
         # The files that are there stay, unlisted; those of the next attempt must not share their names.
         self.writer = _new_writer()
         self.relations.revert()
-        return PgOutputDecoder(self.relations.resolve)
+        return self._decoder()
 
-    def _part(self, decoder: PgOutputDecoder, part: dict[str, Any]) -> None:
+    def _part(self, decode: Decode, part: dict[str, Any]) -> None:
         if part["messages"]:
-            self._add(decoder, part)
+            self._add(decode, part)
         self.regions.give_back(part)
         if part["ends"]:
             end = LSN.parse(part["end"])
@@ -259,9 +262,9 @@ class Encoder:
             manifest = self._seal("stream", end)
             self._tell_durable(end, tail=_tail(manifest.last_commit))
 
-    def _add(self, decoder: PgOutputDecoder, part: dict[str, Any]) -> None:
+    def _add(self, decode: Decode, part: dict[str, Any]) -> None:
         """One part into the open batch; nothing refers to its region afterwards."""
-        decoded = decoder.decode(self.regions.frames(part), self.relations.copied_at)
+        decoded = decode(self.regions.frames(part), self.relations.copied_at)
         commits = decoded.commits
         if len(commits):
             if commits.end_lsn[0] <= self.end:
@@ -269,7 +272,7 @@ class Encoder:
             self.last_commit = Commit(
                 end=LSN(int(commits.end_lsn[-1])), xid=int(commits.xid[-1]), time_us=int(commits.time_us[-1])
             )
-        self.relations.truncated(decoded.truncated_by)
+        self.relations.follow(decoded)
         self._open_batch().add(decoded)
 
     def _position(self, lsn: LSN) -> None:

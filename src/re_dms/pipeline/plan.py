@@ -19,6 +19,7 @@ from re_dms.lsn import LSN
 from re_dms.manifest import Commit, PublicationMark, Root, TableState
 from re_dms.settings import SourceSettings
 from re_dms.source import publication as publications
+from re_dms.source.carried import plan_tables
 from re_dms.source.failures import reported
 from re_dms.source.preflight.tables import notes
 from re_dms.source.replication import ReplicationConnection, SourceIdentity
@@ -58,11 +59,12 @@ def identify_journal(journal: Journal, source: SourceSettings, pipeline: str, id
         database=identity.database,
         slot=source.slot,
         publication=source.publication,
+        plugin=source.plugin,
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
     root = journal.create_root(mine)
     failpoint("root.created")
-    same = ("pipeline", "slot", "publication", "database")
+    same = ("pipeline", "slot", "plugin", "publication", "database")
     for name in same:
         if getattr(root, name) != getattr(mine, name):
             raise ConfigurationError(
@@ -82,16 +84,17 @@ def identify_journal(journal: Journal, source: SourceSettings, pipeline: str, id
 def plan_capture(
     journal: Journal, source: SourceSettings, root: Root, sql: psycopg.Connection, *, forget: bool
 ) -> Plan:
-    """Publication, slot and tables: all is checked, then what is missing is made, in this order (protocol line 8).
+    """Publication (where the plugin has one), slot and tables: all is checked, then what is missing is made, in this
+    order (protocol line 8).
 
     A refusal leaves the source as it was.
     """
     # The slot first: another capture that goes on meanwhile must not make it look as if it were beyond the journal.
-    slot = read_slot(sql, source.slot)
+    slot = read_slot(sql, source.slot, source.plugin)
     tail = journal.tail()
     known = journal.known_lsn()
     refuse_other_history(source, sql, slot, known)
-    publication = publications.plan_publication(sql, source, pipeline=root.pipeline)
+    publication = plan_tables(sql, source, pipeline=root.pipeline)
     for note in notes(sql, publication):
         log.warning("preflight", what=note.name, message=note.message, remedy=note.mend)
     if known is not None and not publication.exists:
@@ -174,7 +177,7 @@ def _refuse_behind_copies(sql: psycopg.Connection, state: dict[int, TableState])
 def _make_publication(
     source: SourceSettings, sql: psycopg.Connection, root: Root, plan: publications.PublicationPlan
 ) -> tuple[publications.PublishedTable, ...]:
-    """The tables that the pipeline carries; the publication sends them when this returns."""
+    """The tables that the pipeline carries; the publication, if there is one, sends them when this returns."""
     if plan.exists:
         publications.add_tables(sql, source.publication, plan.to_add)
         return (*plan.tables, *plan.to_add)
@@ -189,10 +192,10 @@ def _make_slot(
 ) -> LSN:
     """The slot's confirmed position, which the journal knows when this returns."""
     if slot is None:
-        create_slot(sql, source.slot)
+        create_slot(sql, source.slot, source.plugin)
         failpoint("slot.created")
         log.info("slot_created", slot=source.slot)
-        slot = read_slot(sql, source.slot)
+        slot = read_slot(sql, source.slot, source.plugin)
     if slot is None or slot.confirmed_flush_lsn is None:
         raise SourceError(f"slot {source.slot!r} has no confirmed position", remedy="run `re-dms reset`")
     if known is None:

@@ -69,6 +69,11 @@ class Progress:
         self.received, self.position = at, LSN(0)
         self._shipped, self._open_parts = LSN(0), False
 
+    @property
+    def awaits_tail(self) -> bool:
+        """Whether the tail's last COMMIT has to go by first: until then, all that is sent is in the journal already."""
+        return not self._verified
+
     def is_known(self, final: LSN) -> bool:
         """Whether the transaction whose commit record starts at `final` is in the journal already."""
         return final < self.tail_end

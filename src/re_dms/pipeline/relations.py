@@ -6,19 +6,21 @@ Protocol lines 14 and 15: a version is new only when its content (with attnums) 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 import psycopg
 import structlog
 
+from re_dms.decode.decoded import Decoded
 from re_dms.decode.pgoutput import WireRelation
-from re_dms.errors import SourceError
+from re_dms.errors import RelationChanged, SourceError
 from re_dms.lsn import LSN
 from re_dms.manifest import PublicationMark, TableState, Watched
-from re_dms.schema import Relation
+from re_dms.schema import KeyKind, Relation
 from re_dms.settings import SourceSettings
+from re_dms.source.carried import plan_tables
 from re_dms.source.catalog import CatalogTable, describe
-from re_dms.source.publication import plan_publication
 from re_dms.source.relations import relation_from_wire
 
 log = structlog.get_logger()
@@ -32,21 +34,23 @@ class TablesChanged(SourceError):
     retry = True
 
 
-class Relations:
+def of_copied_rows(relation: Relation) -> Relation:
+    """A version of the table that nobody knows any more, of rows that are in its copy: it has no columns."""
+    return replace(relation, identity="n", key_kind=KeyKind.APPEND, key=(), columns=())
+
+
+def is_of_copied_rows(relation: Relation) -> bool:
+    """Whether `of_copied_rows` made it; a table like it is never carried."""
+    return relation.identity == "n" and not relation.columns
+
+
+class KnownTables:
     """All tables that the pipeline carries. `changed` tells that the registry has to be written with the next batch."""
 
-    def __init__(
-        self,
-        sql: psycopg.Connection,
-        source: SourceSettings,
-        pipeline: str,
-        tables: dict[int, TableState],
-        publication: PublicationMark | None = None,
-    ) -> None:
-        self._sql = sql
-        self._source = source
-        self._pipeline = pipeline
-        self._ignored: set[int] = set()
+    def __init__(self, tables: dict[int, TableState], publication: PublicationMark | None = None) -> None:
+        self.passed_over: set[tuple[str, str]] = set()
+        """(schema, name) of tables whose lines nothing was taken of: what becomes a partition later, came late."""
+        self._unknown: set[int] = set()
         self.tables = tables
         self.publication = publication
         self.changed = False
@@ -71,8 +75,38 @@ class Relations:
 
     def diverged(self, oid: int, reason: str) -> None:
         """The table's target waits for a copy."""
+        log.warning("table_diverged", table=self.tables[oid].relation.full_name, reason=reason)
         self.tables[oid] = self.tables[oid].model_copy(update={"diverged": reason})
         self.changed = True
+
+    def follow(self, decoded: Decoded) -> None:
+        """What was decoded is about to be in the open batch: its versions are those that are known now.
+
+        Raises RelationChanged where rows of a version that nobody knows turn out not to be in the table's copy.
+        """
+        for oid in decoded.retracted:
+            # All that was streamed of the table so far is in its copy: its version is the copy's again.
+            self._unknown.discard(oid)
+            self.tables[oid] = self.tables[oid].model_copy(update={"relation": self._in_journal[0][oid].relation})
+        unknown = set(self._unknown) if len(decoded.commits) else set()
+        for oid, events in decoded.tables:
+            lost = [event for event in events if is_of_copied_rows(event.relation)]
+            if any(not event.tentative for event in lost):
+                unknown.add(oid)
+            elif lost:
+                self._unknown.add(oid)
+            relation, known = events[-1].relation, self.tables[oid]
+            if relation != known.relation and not is_of_copied_rows(relation):
+                log.info("relation_changed", table=relation.full_name)
+                self.tables[oid] = known.model_copy(update={"relation": relation})
+                self.changed = True
+        if unknown:
+            names = ", ".join(self.tables[oid].relation.full_name for oid in sorted(unknown)[:5])
+            raise RelationChanged(
+                f"{names}: rows came with columns that were changed again before they were read",
+                remedy="copy the tables again: re-dms reset --table",
+            )
+        self.truncated(decoded.truncated_by)
 
     def truncated(self, xids: Mapping[int, tuple[int, ...]]) -> None:
         """These transactions emptied tables, in the stream: their new files are explained."""
@@ -93,7 +127,26 @@ class Relations:
         """Know again what the journal knows: the open batch is given up, the stream is sent again from its start."""
         tables, self.publication = self._in_journal
         self.tables = dict(tables)
+        self._unknown = set()
         self.changed = False
+
+
+class Relations(KnownTables):
+    """The tables of a stream, and what pgoutput's Relation messages mean beside them."""
+
+    def __init__(
+        self,
+        sql: psycopg.Connection,
+        source: SourceSettings,
+        pipeline: str,
+        tables: dict[int, TableState],
+        publication: PublicationMark | None = None,
+    ) -> None:
+        super().__init__(tables, publication)
+        self._sql = sql
+        self._source = source
+        self._pipeline = pipeline
+        self._ignored: set[int] = set()
 
     def resolve(self, wires: Sequence[WireRelation]) -> list[Relation | None]:
         """The relation of each message, None for tables that are not carried. Reads the catalog once.
@@ -113,7 +166,7 @@ class Relations:
         table = described.get(wire.oid)
         if known is None:
             # What was made, published, filled and dropped again while we lagged has left nothing to carry.
-            if table is not None and self._is_wanted(wire.oid):
+            if table is not None and self.is_wanted(wire.oid):
                 raise TablesChanged(
                     f"table {wire.schema}.{wire.name} joined the publication; starting again to copy it"
                 )
@@ -126,6 +179,7 @@ class Relations:
             self.changed = True
         return relation
 
-    def _is_wanted(self, oid: int) -> bool:
-        plan = plan_publication(self._sql, self._source, pipeline=self._pipeline)
+    def is_wanted(self, oid: int) -> bool:
+        """Whether a table that is not carried is to be: the pipeline has to start again to copy it."""
+        plan = plan_tables(self._sql, self._source, pipeline=self._pipeline)
         return any(table.oid == oid for table in plan.tables)

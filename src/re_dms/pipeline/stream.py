@@ -18,7 +18,7 @@ from re_dms.errors import PipelineHeld
 from re_dms.failpoints import failpoint
 from re_dms.lsn import LSN
 from re_dms.pipeline.cutter import Cutter
-from re_dms.pipeline.gate import BORDERS, COMMIT, TAG, Gate
+from re_dms.pipeline.gate import BORDERS, COMMIT, TAG, gate_for
 from re_dms.pipeline.progress import Progress
 from re_dms.pipeline.ring import Ring
 from re_dms.pipeline.surroundings import Surroundings
@@ -65,7 +65,7 @@ class Stream:
         self.ring = ring
         self.inbox = inbox
         self.progress = Progress(order)
-        self.gate = Gate(self.progress)
+        self.gate = gate_for(source.plugin, self.progress)
         self.aborted = self.known_again = False
         self.backend: int | None = surroundings.options.get("backend")
         self.cutter = Cutter(ring, self.progress, self.capture, self._wait_until)

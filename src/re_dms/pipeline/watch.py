@@ -21,7 +21,7 @@ class Watch:
     """One session, for as long as the reader streams. Every method raises SourceUnavailable when the session has gone."""
 
     def __init__(self, source: SourceSettings) -> None:
-        self._slot_name = source.slot
+        self._slot_name, self._plugin = source.slot, source.plugin
         self._session = watch(source)
 
     def fileno(self) -> int:
@@ -66,7 +66,7 @@ class Watch:
 
     def _read(self) -> tuple[SlotState | None, LSN]:
         try:
-            return read_slot(self._session, self._slot_name), current_position(self._session)
+            return read_slot(self._session, self._slot_name, self._plugin), current_position(self._session)
         except SourceError as error:
             raise SourceUnavailable("the source closed our session") from error
 

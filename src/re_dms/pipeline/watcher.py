@@ -19,10 +19,12 @@ from re_dms.manifest import PublicationMark
 from re_dms.pipeline.relations import Relations, TablesChanged
 from re_dms.schema import AddColumn, DropColumn, NotFollowed, Relation, diff
 from re_dms.settings import SourceSettings
+from re_dms.source.carried import plan_tables, wanted_oids
 from re_dms.source.catalog import CatalogTable, describe
 from re_dms.source.connection import Connection
 from re_dms.source.failures import reported
-from re_dms.source.publication import PublishedTable, plan_publication
+from re_dms.source.plugins import has_publication
+from re_dms.source.publication import PublishedTable
 from re_dms.source.relations import relation_from_catalog
 from re_dms.source.slot import current_position
 from re_dms.source.watched import (
@@ -31,7 +33,6 @@ from re_dms.source.watched import (
     holds_unsent_rows,
     look,
     new_leaves,
-    published_oids,
     read_publication,
 )
 
@@ -153,7 +154,7 @@ class Watcher:
                 with reported("watching the catalog"):
                     self._sql.execute("rollback")
         if any(oid not in self._published for oid in described):
-            plan = plan_publication(self._sql, self._source, pipeline=self._pipeline)
+            plan = plan_tables(self._sql, self._source, pipeline=self._pipeline)
             self._published = {table.oid: table for table in plan.tables}
         self._pending = _Look(
             seen=seen,
@@ -175,7 +176,8 @@ class Watcher:
         known = self._relations.tables[oid].watched
         if known is not None:
             for leaf, told in new_leaves(known, seen):
-                if holds_unsent_rows(self._sql, leaf if told else replace(leaf, created_so=False)):
+                late = (leaf.schema, leaf.name) in self._relations.passed_over
+                if late or holds_unsent_rows(self._sql, leaf if told else replace(leaf, created_so=False)):
                     yield leaf.oid
 
     def _as_sent(self, table: CatalogTable, known: Relation) -> Relation:
@@ -195,6 +197,8 @@ class Watcher:
         return replace(now, columns=columns)
 
     def _see_publication(self) -> None:
+        if not has_publication(self._source):
+            return
         mark, known = read_publication(self._sql, self._source.publication), self._relations.publication
         name = self._source.publication
         if mark is None:
@@ -217,15 +221,16 @@ class Watcher:
             self._relations.changed = True
 
     def _see_tables(self) -> None:
-        """Tables came into the publication, or left it."""
-        published, carried = published_oids(self._sql, self._source.publication), set(self._relations.tables)
-        if gone := carried - published:
+        """Tables came into the publication or left it, or (without one) are chosen now or no longer."""
+        wanted, carried = wanted_oids(self._sql, self._source), set(self._relations.tables)
+        where = "the publication" if has_publication(self._source) else "those that are chosen"
+        if gone := carried - wanted:
             names = ", ".join(self._relations.tables[oid].relation.full_name for oid in sorted(gone)[:5])
-            raise TablesChanged(f"{len(gone)} tables were dropped or left the publication: {names}; looking again")
-        new = published - carried - self._ignored
+            raise TablesChanged(f"{len(gone)} tables were dropped or left {where}: {names}; looking again")
+        new = wanted - carried - self._ignored
         if not new:
             return
-        plan = plan_publication(self._sql, self._source, pipeline=self._pipeline)
+        plan = plan_tables(self._sql, self._source, pipeline=self._pipeline)
         if joined := [table.full_name for table in plan.tables if table.oid in new]:
-            raise TablesChanged(f"{len(joined)} tables joined the publication: {', '.join(joined[:5])}; starting again")
+            raise TablesChanged(f"{len(joined)} tables joined {where}: {', '.join(joined[:5])}; starting again")
         self._ignored |= new

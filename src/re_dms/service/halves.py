@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import random
 import time
 from collections.abc import Iterator, Mapping
@@ -29,7 +30,7 @@ class Ended:
 
 
 class Half:
-    """One half: `capture` (reader and encoder) or `apply`. They share only the journal (architecture §1)."""
+    """One half: `capture` (reader and encoder, or a replay) or `apply`. They share only the journal (architecture §1)."""
 
     def __init__(self, name: str, settings: Settings) -> None:
         self.name = name
@@ -40,6 +41,8 @@ class Half:
         self.streaming = False
         self.backend: int | None = None
         self.restart_at: float | None = None
+        # Standard input of ours is for the replay alone: children have pipes of their own there.
+        self._input: int | None = None
         self._attempts = 0
         self._started = 0.0
 
@@ -48,12 +51,36 @@ class Half:
         """Whether its processes live."""
         return bool(self.children)
 
+    @property
+    def reads_standard_input(self) -> bool:
+        """Whether what it has read cannot be read again."""
+        return self.name == "capture" and self.settings.replay is not None and self.settings.replay.inputs == ("-",)
+
+    @property
+    def drains(self) -> str:
+        """The role that is told to come to an end."""
+        if self.name == "apply":
+            return "apply"
+        return "reader" if self.settings.replay is None else "replay"
+
+    @property
+    def plans(self) -> str:
+        """The role of capture that asks the warehouse before it begins."""
+        return "encoder" if self.settings.replay is None else "replay"
+
     def start(self) -> None:
         """Start its processes."""
         self.verdict, self.restart_at, self._started = None, None, time.monotonic()
         self.streaming = False
         if self.name == "apply":
             self.children = [Child("apply", self.settings, {})]
+            return
+        if self.settings.replay is not None:
+            if self.reads_standard_input and self._input is None:
+                self._input = os.dup(0)
+            self.children = [
+                Child("replay", self.settings, {}, files={} if self._input is None else {"stdin": self._input})
+            ]
             return
         reader_end, encoder_end = Channel.pair()
         self.children = [

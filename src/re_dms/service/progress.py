@@ -32,6 +32,8 @@ class Heard:
     retained_bytes: int | None = None
     lag_bytes: int | None = None
     last_commit_us: int = 0
+    finished: int | None = None
+    skipped: int = 0
     rows_since: int = 0
     since: float = field(default_factory=time.monotonic)
 
@@ -57,12 +59,19 @@ class Heard:
                 if message["commit_times_us"]:
                     self.last_commit_us = message["commit_times_us"][-1]
                 self._total(message)
-            case "level":
-                self.level = LSN.parse(message["lsn"])
             case "tables":
                 self._count(message)
+            case _:
+                self._hear_rare(message)
+
+    def _hear_rare(self, message: dict[str, Any]) -> None:
+        match message["event"]:
+            case "level":
+                self.level = LSN.parse(message["lsn"])
             case "slot":
                 self.retained_bytes, self.lag_bytes = message["retained_bytes"], message["lag_bytes"]
+            case "finished":
+                self.finished, self.skipped = message["number"], message["skipped"]
 
     def _total(self, message: dict[str, Any]) -> None:
         self.transactions += message["transactions"]
@@ -101,5 +110,6 @@ class Heard:
             "changes": self.changes,
             "batches": self.batches,
             "lsn": str(self.lsn),
+            **({} if self.finished is None else {"skipped": self.skipped}),
             "tables": {name: dict(counts) for name, counts in sorted(self.tables.items())},
         }

@@ -19,7 +19,7 @@ from typing import Any, Final
 import click
 import structlog
 
-from re_dms.errors import InvariantError, JournalError, ReDmsError
+from re_dms.errors import InvariantError, JournalError, ReDmsError, SourceError
 from re_dms.lsn import LSN
 from re_dms.observe.log import is_human
 from re_dms.service.halves import Ended, Half
@@ -91,12 +91,13 @@ class Supervisor:
         self.heard.hear(message, totals_of="apply" if "apply" in self.halves else "capture")
         match message["event"]:
             case "root" if "apply" not in self.halves or self.heard.applied >= 0:
-                half.tell("encoder", {"do": "go"})
+                half.tell(half.plans, {"do": "go"})
             case "planned":
                 half.was_ready = True
             case "claimed":
                 half.was_ready = True
-                self._hint("capture", "encoder", {"do": "go"})  # one that plans no more leaves it unread
+                if "capture" in self.halves:  # one that plans no more leaves it unread
+                    self._hint("capture", self.halves["capture"].plans, {"do": "go"})
                 if "capture" not in self.halves and self.until_lsn is not None:
                     half.tell("apply", {"do": "ask"})
             case "streaming":
@@ -119,6 +120,14 @@ class Supervisor:
         """Retry or stop: the classifier has decided; a process that a signal ended is started again."""
         verdict = ended.verdict
         if verdict is None and (self.draining_since is not None) and ended.signal is None:
+            return
+        if half.reads_standard_input and (verdict is None or verdict["retry"]):
+            self.failure = dict(verdict or {}) | {
+                "kind": "SourceError",
+                "message": f"the replay ended before its input was read: {_why(ended)}",
+                "remedy": "standard input cannot be read twice: send all of it again, what is done will be skipped",
+            }
+            self.exit_code = int(verdict["exit_code"]) if verdict is not None else SourceError.exit_code
             return
         if verdict is not None and (not verdict["retry"] or not half.was_ready):
             self.failure = dict(verdict)
@@ -146,7 +155,7 @@ class Supervisor:
 
     @property
     def _has_goal(self) -> bool:
-        return self.until_caught_up or self.until_lsn is not None
+        return self.until_caught_up or self.until_lsn is not None or self.settings.replay is not None
 
     def _step(self) -> None:
         now = time.monotonic()
@@ -161,6 +170,8 @@ class Supervisor:
 
     def _reached(self) -> bool:
         heard = self.heard
+        if self.settings.replay is not None:
+            return heard.finished is not None and heard.applied >= heard.finished
         if "capture" in self.halves:
             target = self.until_lsn if self.until_lsn is not None else heard.target
             if self.goal_batch is None and target is not None and heard.confirmed >= target:
@@ -194,7 +205,7 @@ class Supervisor:
             half.restart_at = None
         capture = self.halves.get("capture")
         if capture is not None and capture.streaming:
-            capture.tell("reader", {"do": "drain"})
+            capture.tell(capture.drains, {"do": "drain"})
         elif capture is not None:
             capture.kill()  # it plans or copies: there is nothing to ship, and what is durable stays
         else:

@@ -118,11 +118,15 @@ def choose(tables: SourceTables, include: Sequence[TablePattern], exclude: Seque
 
 
 def require_publishable(
-    connection: psycopg.Connection[Any], tables: SourceTables, chosen: Sequence[SourceTable]
+    connection: psycopg.Connection[Any],
+    tables: SourceTables,
+    chosen: Sequence[SourceTable],
+    *,
+    published: bool = True,
 ) -> None:
     """Raise ConfigurationError when publishing `chosen` would make the application's UPDATE or DELETE fail.
 
-    It lists every such table with the SQL that mends it.
+    Not `published`: nothing fails then, but nobody could tell whose rows were updated and deleted. It lists every such table with the SQL that mends it.
     """
     version = connection.info.server_version
     found: list[str] = []
@@ -131,8 +135,10 @@ def require_publishable(
         obstacles += [(leaf, obstacle(leaf, version) or _disagreement(root, leaf)) for leaf in leaves]
         found += [f"{printable(table.full_name)}: {what} — {_mend(table)}" for table, what in obstacles if what]
     if found:
+        what = "publishing these tables would make UPDATE and DELETE on them fail, or could not be followed"
         raise ConfigurationError(
-            "publishing these tables would make UPDATE and DELETE on them fail, or could not be followed:\n  "
+            (what if published else "UPDATE and DELETE on these tables could not be followed")
+            + ":\n  "
             + "\n  ".join(found),
             remedy="run the SQL beside each table, or leave the table out with --exclude",
         )

@@ -56,7 +56,7 @@ class PublishedTable:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublicationPlan:
-    """What to carry, and what to do first.
+    """What to carry, and what to do first. `name` is "" where no publication is needed (`re_dms.source.carried`).
 
     Not `exists`: make the publication with `tables`. Else `tables` are sent already; `to_add` (only when `ours`) have
     to be added before they are.
@@ -77,7 +77,7 @@ def plan_publication(connection: psycopg.Connection[Any], source: SourceSettings
     """
     include, exclude = parse_patterns(source.tables), parse_patterns(source.exclude)
     tables = read_tables(connection)
-    _require_matches((*include, *exclude), tables)
+    require_matches((*include, *exclude), tables)
     options = _options(connection, source.publication)
     if options is None:
         chosen = choose(tables, include, exclude)
@@ -85,7 +85,7 @@ def plan_publication(connection: psycopg.Connection[Any], source: SourceSettings
             raise ConfigurationError("there is no table to replicate", remedy="name tables with `tables`")
         require_publishable(connection, tables, chosen)
         return PublicationPlan(
-            name=source.publication, exists=False, ours=True, tables=tuple(_planned(table) for table in chosen)
+            name=source.publication, exists=False, ours=True, tables=tuple(planned(table) for table in chosen)
         )
     comment, generated = options
     ours = comment == _comment(pipeline)
@@ -111,7 +111,7 @@ def plan_publication(connection: psycopg.Connection[Any], source: SourceSettings
         exists=True,
         ours=ours,
         tables=tuple(carried),
-        to_add=tuple(_planned(table) for table in to_add),
+        to_add=tuple(planned(table) for table in to_add),
     )
 
 
@@ -153,7 +153,8 @@ def _comment(pipeline: str) -> str:
     return f"made by re_dms {pipeline}"
 
 
-def _planned(table: SourceTable) -> PublishedTable:
+def planned(table: SourceTable) -> PublishedTable:
+    """The table, all of its rows and columns."""
     return PublishedTable(oid=table.oid, schema=table.schema, name=table.name, partitioned=table.kind == "p")
 
 
@@ -227,7 +228,8 @@ def _is_chosen(
     return not include or any(pattern.matches(*name) for pattern in include for name in names)
 
 
-def _require_matches(patterns: Iterable[TablePattern], tables: SourceTables) -> None:
+def require_matches(patterns: Iterable[TablePattern], tables: SourceTables) -> None:
+    """Raise ConfigurationError for a table that is named by itself and is not there."""
     for pattern in patterns:
         if pattern.explicit and not any(pattern.matches(table.schema, table.name) for table in tables.values()):
             raise ConfigurationError(

@@ -28,9 +28,10 @@ from re_dms.errors import (
     SourceUnavailable,
 )
 from re_dms.lsn import LSN
-from re_dms.settings import SourceSettings
+from re_dms.settings import PGOUTPUT, SourceSettings
 from re_dms.source.connection import Connection, connection_parameters, open_session, send_as_stored
 from re_dms.source.failures import reported, translate, undecodable
+from re_dms.source.plugins import start_query
 from re_dms.source.slot import SlotState, held, read_slot, require_logical
 
 KEEPALIVE: Final = ord("k")
@@ -66,15 +67,16 @@ class ExportedSnapshot:
 class ReplicationConnection:
     """A walsender session. One thread's; closes with its context."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, plugin: str = PGOUTPUT) -> None:
         self.connection = connection
+        self._plugin = plugin
         self._flushed: LSN | None = None
         self._publication_missing = False
 
     @classmethod
     def open(cls, source: SourceSettings, *, purpose: str = "stream") -> Self:
         """Connect as `re_dms.source.connection.connect` does, for replication."""
-        return cls(open_session(connection_parameters(source, purpose=purpose, replication=True)))
+        return cls(open_session(connection_parameters(source, purpose=purpose, replication=True)), source.plugin)
 
     def __enter__(self) -> Self:
         return self
@@ -118,25 +120,23 @@ class ReplicationConnection:
         """
         require_logical(self.connection)
         # The spelling that 13 knows and 18 still does.
-        query = sql.SQL("CREATE_REPLICATION_SLOT {} TEMPORARY LOGICAL pgoutput EXPORT_SNAPSHOT").format(
-            sql.Identifier(f"re_dms_{secrets.token_hex(8)}")
+        query = sql.SQL("CREATE_REPLICATION_SLOT {} TEMPORARY LOGICAL {} EXPORT_SNAPSHOT").format(
+            sql.Identifier(f"re_dms_{secrets.token_hex(8)}"), sql.Identifier(self._plugin)
         )
         with reported("taking a snapshot with a temporary replication slot"):
             row = _only(self.connection.execute(query))
         return ExportedSnapshot(position=LSN.parse(row[1]), snapshot=row[2])
 
     def start(self, slot: str, publication: str) -> LSN:
-        """Start the stream where the slot was confirmed, and return that position.
+        """Start the stream where the slot was confirmed, and return that position. test_decoding has no publication.
 
         The connection is then in COPY BOTH mode. Raises PipelineHeld when another process reads the slot,
         ChangesMissing when it is gone or lost, SourceError when the publication is gone.
         """
         state = self._usable(slot)
-        self._require_publication(publication)
-        query = sql.SQL("START_REPLICATION SLOT {} LOGICAL 0/0 (proto_version '1', publication_names {})").format(
-            sql.Identifier(slot), sql.Literal(sql.Identifier(publication).as_string(self.connection))
-        )
-        words = query.as_bytes(self.connection)
+        if self._plugin == PGOUTPUT:
+            self._require_publication(publication)
+        words = start_query(self.connection, self._plugin, slot, publication)
         self.connection.add_notice_handler(self._noticed)
         failure: psycopg.Error
         try:
@@ -153,7 +153,7 @@ class ReplicationConnection:
             case postgres.UndefinedObject():
                 raise _slot_gone(slot)
             case postgres.ObjectNotInPrerequisiteState():
-                raise _slot_lost(slot, read_slot(self.connection, slot))
+                raise _slot_lost(slot, read_slot(self.connection, slot, self._plugin))
         raise translate(failure, "starting the stream")
 
     def status_update(self, *, received: LSN, flushed: LSN, reply_requested: bool = False) -> None:
@@ -210,7 +210,7 @@ class ReplicationConnection:
             return SourceUnavailable(f"the source ended the stream{detail}")
         error = postgres.error_from_result(result, encoding="utf-8")
         match error:
-            case postgres.UndefinedObject():
+            case postgres.UndefinedObject() if self._plugin == PGOUTPUT:
                 return _publication_gone()
             case postgres.AdminShutdown() | postgres.CrashShutdown() | postgres.CannotConnectNow():
                 return SourceUnavailable(
@@ -242,7 +242,7 @@ class ReplicationConnection:
 
     def _usable(self, slot: str) -> LSN:
         """The slot's confirmed position. Raises unless the stream can start there."""
-        state = read_slot(self.connection, slot)
+        state = read_slot(self.connection, slot, self._plugin)
         if state is None:
             raise _slot_gone(slot)
         if state.active_pid is not None and state.active_pid != self.connection.info.backend_pid:

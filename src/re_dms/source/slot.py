@@ -11,14 +11,15 @@ from typing import Any, Final, LiteralString
 
 import psycopg
 from psycopg import sql
-from psycopg.errors import DuplicateObject, InvalidName, ObjectInUse, UndefinedObject
+from psycopg.errors import DuplicateObject, InvalidName, ObjectInUse, UndefinedFile, UndefinedObject
 
 from re_dms.errors import ConfigurationError, PipelineHeld, ReDmsError, SourceError
 from re_dms.lsn import LSN
+from re_dms.settings import PGOUTPUT, TEST_DECODING
 from re_dms.source.failures import printable, reported
 
-PLUGIN: Final = "pgoutput"
 DROP_SECONDS_MAX: Final = 10.0
+_TWO_PHASE_SINCE: Final = 140_000
 _POLL_SECONDS: Final = 0.1
 
 _PAGE_HEADER: Final = 24
@@ -52,10 +53,11 @@ class SlotState:
         return self.wal_status == "lost" or self.invalidation is not None or self.confirmed_flush_lsn is None
 
 
-def read_slot(connection: psycopg.Connection[Any], name: str) -> SlotState | None:
+def read_slot(connection: psycopg.Connection[Any], name: str, plugin: str = PGOUTPUT) -> SlotState | None:
     """The slot, or None when there is none. Works on ordinary and on replication connections.
 
-    Raises ConfigurationError when a slot of that name is not a pgoutput slot of this database.
+    Raises ConfigurationError when a slot of that name is not a slot of this database and of this plugin, and for one
+    of test_decoding that sends prepared transactions ahead of their commit.
     """
     version = connection.info.server_version
     invalidation: LiteralString = "null"
@@ -65,23 +67,37 @@ def read_slot(connection: psycopg.Connection[Any], name: str) -> SlotState | Non
         invalidation = "case when conflicting then 'conflict' end"
     query = sql.SQL(
         "select slot_type, plugin, database, temporary, active_pid, restart_lsn::text, confirmed_flush_lsn::text,"
-        " wal_status, safe_wal_size, ({inserted} - restart_lsn)::bigint, {invalidation}, current_database()"
+        " wal_status, safe_wal_size, ({inserted} - restart_lsn)::bigint, {invalidation}, {two_phase}, current_database()"
         " from pg_replication_slots where slot_name = {name}"
-    ).format(name=sql.Literal(name), inserted=sql.SQL(_INSERTED), invalidation=sql.SQL(invalidation))
+    ).format(
+        name=sql.Literal(name),
+        inserted=sql.SQL(_INSERTED),
+        invalidation=sql.SQL(invalidation),
+        two_phase=sql.SQL("two_phase" if version >= _TWO_PHASE_SINCE else "false"),
+    )
     with reported("reading the replication slot"):
         row = connection.execute(query).fetchone()
     if row is None:
         return None
-    kind, plugin, database, temporary, pid, restart, confirmed, status, safe, retained, invalidated, here = row
-    if kind != "logical" or plugin != PLUGIN or database != here:
-        what = f"a {kind} slot" if kind != "logical" else f"a slot of plugin {plugin!r} in database {database!r}"
+    kind, found, database, temporary, pid, restart, confirmed, status, safe, retained, invalidated, two_phase, here = (
+        row
+    )
+    if kind != "logical" or found != plugin or database != here:
+        what = f"a {kind} slot" if kind != "logical" else f"a slot of plugin {found!r} in database {database!r}"
+        known = kind == "logical" and database == here and found in (PGOUTPUT, TEST_DECODING)
         raise ConfigurationError(
-            f"replication slot {name!r} is {what}, not a {PLUGIN} slot of database {here!r}",
-            remedy="give another name with `slot`",
+            f"replication slot {name!r} is {what}, not a {plugin} slot of database {here!r}",
+            remedy=f"give another name with `slot`{f', or `plugin` {found}' if known else ''}",
+        )
+    if plugin == TEST_DECODING and two_phase:
+        raise ConfigurationError(
+            f"replication slot {name!r} is two_phase: it sends prepared transactions before it is known whether they"
+            " are committed",
+            remedy="give a slot that was made without two_phase",
         )
     return SlotState(
         name=name,
-        plugin=plugin,
+        plugin=found,
         database=database,
         temporary=temporary,
         active_pid=pid,
@@ -94,14 +110,14 @@ def read_slot(connection: psycopg.Connection[Any], name: str) -> SlotState | Non
     )
 
 
-def create_slot(connection: psycopg.Connection[Any], name: str) -> LSN:
+def create_slot(connection: psycopg.Connection[Any], name: str, plugin: str = PGOUTPUT) -> LSN:
     """Make the stream's slot and return where it begins. The publication must exist before it (protocol line 8).
 
     Waits until every transaction that runs at this moment has ended.
     """
     require_logical(connection)
     query = sql.SQL("select lsn::text from pg_create_logical_replication_slot({name}, {plugin})").format(
-        name=sql.Literal(name), plugin=sql.Literal(PLUGIN)
+        name=sql.Literal(name), plugin=sql.Literal(plugin)
     )
     with reported(f"creating replication slot {name!r}"):
         try:
@@ -114,6 +130,11 @@ def create_slot(connection: psycopg.Connection[Any], name: str) -> LSN:
             failure = ConfigurationError(
                 f"{name!r} is no name for a replication slot",
                 remedy="use at most 63 lower-case letters, digits and underscores",
+            )
+        except UndefinedFile:
+            failure = ConfigurationError(
+                f"the source has no output plugin {plugin!r}",
+                remedy="install Postgres's contrib modules on the server, or use another `plugin`",
             )
     raise failure
 

@@ -125,16 +125,17 @@ _SCHEMAS: Final = (
 
 
 def look(connection: psycopg.Connection[Any], publication: str, oids: Iterable[int]) -> dict[int, Seen]:
-    """The tables of these OIDs that exist, in one query however many they are."""
+    """The tables of these OIDs that exist, in one query however many they are. `publication`: "" for a plugin without
+    one, whose stream names tables."""
     memberships = _TABLES + (_SCHEMAS if connection.info.server_version >= _SCHEMAS_SINCE else "")
     query = _LOOK.replace("{memberships}", memberships).encode()
     values = {"oids": "{" + ",".join(map(str, oids)) + "}", "publication": publication}
     with reported("watching the catalog"):
         rows = connection.execute(query, values).fetchall()
-    return {row[0]: _seen(row) for row in rows}
+    return {row[0]: _seen(row, by_name=not publication) for row in rows}
 
 
-def _seen(row: tuple[Any, ...]) -> Seen:
+def _seen(row: tuple[Any, ...], *, by_name: bool) -> Seen:
     _, schema, name, identity, kind, filenode, writer, columns, key, memberships, labels, composites, leaves = row
     found = {leaf["oid"]: Leaf(**leaf) for leaf in leaves or ()}
     watched = Watched(
@@ -147,6 +148,7 @@ def _seen(row: tuple[Any, ...]) -> Seen:
         labels={int(label): text for label, text in (labels or {}).items()},
         composites={int(each): text or "" for each, text in (composites or {}).items()},
         leaves={each: leaf.filenode for each, leaf in found.items()},
+        leaf_names={each: (leaf.schema, leaf.name) for each, leaf in found.items()} if by_name else {},
     )
     return Seen(watched=watched, writer=writer, leaves=found)
 

@@ -151,7 +151,7 @@ def _encoding(connection: Connection) -> Finding:
 
 
 def _slot(connection: Connection, source: SourceSettings) -> Iterator[Finding]:
-    slot = read_slot(connection, source.slot)
+    slot = read_slot(connection, source.slot, source.plugin)
     if slot is None:
         yield ok(PLACE, "slot", f"slot {source.slot} is not there yet; it is made at the first start")
         return

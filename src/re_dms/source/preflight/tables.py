@@ -1,4 +1,4 @@
-"""The publication and its tables, and what the role may do with them."""
+"""The tables that are carried, the publication that sends them, and what the role may do with them."""
 
 from __future__ import annotations
 
@@ -8,21 +8,31 @@ from psycopg import sql
 
 from re_dms.finding import Finding, asked, error, ok, warning
 from re_dms.settings import SourceSettings
+from re_dms.source.carried import plan_tables
 from re_dms.source.connection import Connection
 from re_dms.source.failures import printable
+from re_dms.source.plugins import has_publication
 from re_dms.source.preflight.asking import NAMED_MAX, PLACE, and_more, listed, oids, quoted, row, rows
-from re_dms.source.publication import PublicationPlan, PublishedTable, plan_publication
+from re_dms.source.publication import PublicationPlan, PublishedTable
 
 
 def check_tables(
     connection: Connection, source: SourceSettings, pipeline: str
 ) -> tuple[PublicationPlan | None, list[Finding]]:
-    """The publication and its tables: what a start would plan, what the tables hold that is not carried."""
+    """The tables, and their publication: what a start would plan, what the tables hold that is not carried."""
     found: list[PublicationPlan] = []
 
     def question() -> Iterator[Finding]:
-        plan = plan_publication(connection, source, pipeline=pipeline)
+        plan = plan_tables(connection, source, pipeline=pipeline)
         found.append(plan)
+        if not has_publication(source):
+            yield ok(
+                PLACE,
+                "publication",
+                f"{len(plan.tables)} tables are carried; {source.plugin} needs no publication, and sends us the"
+                " changes of all others too",
+            )
+            return
         words = (
             f"publication {source.publication} sends"
             if plan.exists
@@ -100,11 +110,17 @@ def notes(connection: Connection, plan: PublicationPlan) -> Iterator[Finding]:
     )
     if found:
         words = "; ".join(printable(f"{schema}.{name} ({columns})") for schema, name, columns in found[:NAMED_MAX])
+        why, more = (
+            "not sent by the server and ",
+            " (or, on Postgres 18, publish them: publish_generated_columns = stored)",
+        )
+        if not plan.name:
+            why = more = ""
         yield warning(
             PLACE,
             "generated_columns",
-            f"generated columns are not sent by the server and not carried: {words}{and_more(found)}",
-            "compute them in a view of the warehouse (or, on Postgres 18, publish them: publish_generated_columns = stored)",
+            f"generated columns are {why}not carried: {words}{and_more(found)}",
+            f"compute them in a view of the warehouse{more}",
         )
 
 
