@@ -13,7 +13,7 @@ from re_dms.config.keys import keys
 
 FILE = {"--config", "--debug", "--help"}
 WAREHOUSE = {"--warehouse", "--iam-role"}
-SOURCE = {"--source", "--slot", "--publication", "--ca-file", "--insecure-tls"}
+SOURCE = {"--source", "--slot", "--publication", "--plugin", "--ca-file", "--insecure-tls"}
 LOG = {"--log-level", "--log-format"}
 UNTIL = {"--until-caught-up", "--until-lsn", "--json"}
 CAPTURE = {"--flush-seconds", "--flush-mb", "--flush-rows"}

@@ -245,6 +245,12 @@ def test_a_check_and_no_check_contradict_each_other():
     assert line.startswith("source.insecure_tls: cannot be combined")
 
 
+def test_test_decoding_has_no_publication():
+    assert settings({**MINIMAL, "source.plugin": "test_decoding"}).source.publication == ""
+    (line,) = mistakes({**MINIMAL, "source.plugin": "test_decoding", "source.publication": "p"})
+    assert line.startswith("source.publication: goes with source.plugin pgoutput")
+
+
 def test_settings_survive_the_way_to_a_child():
     options = {**MINIMAL, "source.tables": ("a.b", "c.*")}
     loaded = settings(options)

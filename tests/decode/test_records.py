@@ -172,6 +172,18 @@ def test_a_prefix_may_imitate_the_end_of_a_message() -> None:
     assert is_message(message)
 
 
+def test_a_prefix_may_tell_a_size_that_no_message_has() -> None:
+    """It would be waited for in vain."""
+    message = b"message: transactional: 1 prefix: , sz: 1073741824 content:, sz: 5 content:hello"
+    assert records(text([message, b"BEGIN 1"])) == [message, b"BEGIN 1"]
+
+
+def test_a_content_may_hold_whole_records() -> None:
+    content = text([b"", *SAMPLE, b"message: transactional: 1 prefix: p, sz: 99 content:", b"pg_recvlogical: '"])
+    message = b"message: transactional: 1 prefix: p, sz: %d content:" % len(content) + content
+    assert records(text([message, message, b"BEGIN 1"])) == [message, message, b"BEGIN 1"]
+
+
 def test_a_message_of_which_the_content_is_not_all_there_is_not_whole() -> None:
     """Its content may go on with what looks like other records, and like another end of it."""
     cut = b"message: transactional: 1 prefix: p, sz: 100 content:x, sz: 1 content:y\nBEGIN 5\nCOMMIT 5\n"

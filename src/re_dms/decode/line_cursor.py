@@ -139,10 +139,23 @@ class LineCursor:
             self._refuse(present & ~true & ~false, "something else than true, false or null")
             length = np.minimum(length, 1)  # the stream of pgoutput has t and f
         else:
-            self._refuse(present & ~_IS_NUMERIC[first], "something else than a number or null")
+            last = self.lines.frames.read(np.maximum(end - 1, start), _BYTE)
+            words = self._number_words(first, start, length)
+            # Whoever glues two lines together in the middle of a number has this in sight.
+            number = words | (_BEGINS_NUMBER[first] & _IS_DIGIT[last])
+            self._refuse(present & ~number, "something else than a number or null")
         self._refuse(length == 0, "a value that is missing")
         self.at = end
         return self._cells(present, unsent if unsent.any() else None, start, np.where(present, length, 0))
+
+    def _number_words(self, first: npt.NDArray[np.uint8], start: Offsets, length: Offsets) -> Bits:
+        """NaN, Infinity, -Infinity."""
+        found = np.zeros(len(first), dtype=np.bool_)
+        for word in (b"NaN", b"Infinity", b"-Infinity"):
+            begins = first == word[0]
+            if begins.any():
+                found |= begins & self.lines.matches(start, word) & (length == len(word))
+        return found
 
     def _bare_ends(self) -> Offsets:
         return bare_ends(self.lines.frames, self.at, self._ends)
@@ -175,5 +188,11 @@ def _spread(values: npt.NDArray[Any], chosen: Bits) -> npt.NDArray[Any]:
     return spread
 
 
-_IS_NUMERIC: Final = np.zeros(256, dtype=np.bool_)
-_IS_NUMERIC[list(b"0123456789-NI")] = True
+def _bytes_of(text: bytes) -> npt.NDArray[np.bool_]:
+    table = np.zeros(256, dtype=np.bool_)
+    table[list(text)] = True
+    return table
+
+
+_IS_DIGIT: Final = _bytes_of(b"0123456789")
+_BEGINS_NUMBER: Final = _bytes_of(b"0123456789-")

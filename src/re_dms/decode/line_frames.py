@@ -26,15 +26,19 @@ class Lines:
     """Lines of test_decoding in a region, without what stands around them.
 
     `starts` and `ends` are offsets of each line's text. `lsn`: for COMMIT lines the end of the transaction; for others a
-    position in or before it (0/0: nobody knows). `place` puts a byte's place in words.
+    position in or before it (0/0: nobody knows). `place` puts a byte's place in words, `remedy` says what
+    to do about a line that no server writes.
     """
 
-    def __init__(self, frames: Frames, *, starts: Offsets, lsn: npt.NDArray[np.uint64], place: Place) -> None:
+    def __init__(
+        self, frames: Frames, *, starts: Offsets, lsn: npt.NDArray[np.uint64], place: Place, remedy: str = REMEDY
+    ) -> None:
         self.frames = frames
         self.starts = starts
         self.ends = frames.ends
         self.lsn = lsn
         self._place = place
+        self._remedy = remedy
         self._refuse_short()
 
     @classmethod
@@ -96,7 +100,9 @@ class Lines:
         """The error for the byte at offset `at` of the region, in this line."""
         offset = at - int(self.starts[line])
         found = f"byte 0x{self.frames.bytes[at]:02x}" if at < self.ends[line] else "its end"
-        return DecodeError(f"{self._place(line, at)}: {what} ({found} at offset {offset} of the line)", remedy=REMEDY)
+        return DecodeError(
+            f"{self._place(line, at)}: {what} ({found} at offset {offset} of the line)", remedy=self._remedy
+        )
 
     def refuse(self, lines: Offsets, bad: Bits, what: str) -> None:
         """Raise DecodeError for the first of these lines that is bad, if any."""

@@ -235,7 +235,7 @@ class Input:
         if not len(split.newlines) or split.newlines[-1] != self._filled - 1:
             return False
         line = int(split.newlines[-2]) + 1 if len(split.newlines) > 1 else 0
-        is_own_record = line == split.consumed or (len(split) > 0 and line == split.starts[-1])
+        is_own_record = len(split) > 0 and line == split.starts[-1]
         return not is_own_record and self._payload[line : line + len(_COMMIT)].tobytes() == _COMMIT
 
     def _ambiguous(self, name: str, following: str) -> SourceError:

@@ -33,15 +33,20 @@ from re_dms.pipeline.parts import Parts
 from re_dms.pipeline.relations import KnownTables
 from re_dms.pipeline.replay_source import ReplaySource, identify_replay
 from re_dms.pipeline.replay_tables import ReplayResolver
+from re_dms.pipeline.sifted import Part, Sifted
 from re_dms.pipeline.surroundings import Surroundings
-from re_dms.pipeline.transcript import Part, Sifted, Transcript
+from re_dms.pipeline.transcript import Transcript
 from re_dms.settings import MIB, ReplaySettings
 
 log = structlog.get_logger()
 
-_BLOCK_BYTES: Final = 16 * MIB
+_BLOCK_BYTES_MAX: Final = 16 * MIB
 _WAIT_SECONDS: Final = 0.2
 _TOLD_MAX: Final = 5
+_REMEDY: Final = (
+    "if pg_recvlogical was killed here: cut the file before this line (head -c), then replay the rest from its next BEGIN"
+    " on (tail -c) with the same --stream; otherwise report the byte and the place"
+)
 
 
 class Replay:
@@ -51,7 +56,8 @@ class Replay:
         self.settings = surroundings.settings
         self.control = surroundings.control
         self.replay = replay
-        self.input = Input(_inputs(replay, surroundings.options), block_bytes=_BLOCK_BYTES)
+        self.block_bytes = min(_BLOCK_BYTES_MAX, self.settings.capture.flush_bytes)
+        self.input = Input(_inputs(replay, surroundings.options), block_bytes=self.block_bytes)
         self.parts = Parts(self.settings.journal.slices)
         self.writer = _new_writer()
         self.batch: Batch | None = None
@@ -119,7 +125,7 @@ class Replay:
 
     def _take(self, block: Block) -> None:
         lines = _lines(block)
-        full = len(block.payload) >= _BLOCK_BYTES and bool(len(lines)) and int(lines.ends[-1]) >= _BLOCK_BYTES // 2
+        full = bool(len(lines)) and int(lines.ends[-1]) >= self.block_bytes // 2
         sifted = self.transcript.sift(block.payload, lines, full=full, ends=block.file_ends)
         if sifted.drop:
             self._drop()
@@ -156,7 +162,7 @@ class Replay:
         def words(_line: int, offset: int) -> str:
             return place(offset) if part.payload is block.payload else "a prepared transaction"
 
-        lines = Lines(frames, starts=part.starts, lsn=lsn, place=words)
+        lines = Lines(frames, starts=part.starts, lsn=lsn, place=words, remedy=_REMEDY)
         ends = np.flatnonzero(lines.kinds == COMMIT)
         lsn[ends] = np.arange(self.position + 1, self.position + 1 + len(ends), dtype=np.uint64)
         self.position += len(ends)
@@ -260,7 +266,7 @@ def _lines(block: Block) -> Lines:
     frames = Frames.at(block.payload, block.starts, block.ends)
     place = block.where.place
     lsn = np.zeros(len(block.starts), dtype=np.uint64)
-    return Lines(frames, starts=block.starts, lsn=lsn, place=lambda _, offset: place(offset))
+    return Lines(frames, starts=block.starts, lsn=lsn, place=lambda _, offset: place(offset), remedy=_REMEDY)
 
 
 def _timed(decoded: Decoded) -> Decoded:

@@ -13,12 +13,10 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
 
-from re_dms.decode.frames import Offsets
 from re_dms.decode.line_frames import BEGIN, COMMIT, MESSAGE, OTHER, TABLE, Lines
 from re_dms.decode.line_transactions import read_xids
 from re_dms.errors import ChangesMissing, DecodeError, SourceError
@@ -31,49 +29,9 @@ from re_dms.pipeline.rare_lines import (
     TwoPhase,
     read_rare,
 )
+from re_dms.pipeline.sifted import OpenTransaction, Part, Sifted
 
 _OTHER_STREAM: Final = "give it a stream name of its own with --stream, or replay the file that belongs to this one"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
-    """Lines of whole transactions, or of a piece of one that is larger than a block, in order."""
-
-    payload: bytes | bytearray | memoryview
-    starts: Offsets
-    ends: Offsets
-    commits: int
-
-
-@dataclass(kw_only=True)
-class Sifted:
-    """What a block gives. `drop`: what was given of the open transaction is void, before anything else.
-
-    `hold`: the first record that has to be given again with the next block, None when all was taken. `xids`, `crcs`:
-    of the transactions that are complete and new, in order. `alone`: the parts are of one transaction that is larger than
-    a block and still open.
-    """
-
-    drop: bool = False
-    parts: list[Part] = field(default_factory=list)
-    hold: int | None = None
-    xids: list[int] = field(default_factory=list)
-    crcs: list[int] = field(default_factory=list)
-    alone: bool = False
-
-
-@dataclass(kw_only=True)
-class _Open:
-    """A transaction without its end so far. `first`: its BEGIN in this block. `given`: pieces of it were given out."""
-
-    xid: int
-    numbered: bool
-    first: int
-    place: str
-    known: bool
-    crc: int = 0
-    given: bool = False
-    rows: int = 0
 
 
 Known = Callable[[Sequence[int]], dict[int, int]]
@@ -85,7 +43,7 @@ class Transcript:
 
     def __init__(self, known: Known) -> None:
         self._known = known
-        self._open: _Open | None = None
+        self._open: OpenTransaction | None = None
         self._held: dict[bytes, Held] = {}
         self._streamed = StreamedTransactions()
         self._abandoned: dict[int, str] = {}
@@ -167,9 +125,11 @@ class _Block:
             xid = script._ordinal + 1
             self.known |= script._known([xid])
         known = xid in self.known or xid in self.seen
-        script._open = _Open(xid=xid, numbered=not no_xid, first=record, place=self.lines.place(record), known=known)
+        script._open = OpenTransaction(
+            xid=xid, numbered=not no_xid, first=record, place=self.lines.place(record), known=known
+        )
 
-    def _abandon(self, left: _Open, record: int) -> None:
+    def _abandon(self, left: OpenTransaction, record: int) -> None:
         """A BEGIN inside of a transaction: pg_recvlogical has begun again, and sends it once more."""
         if not left.numbered:
             raise SourceError(
@@ -179,7 +139,7 @@ class _Block:
             )
         self._leave(left)
 
-    def _leave(self, left: _Open) -> None:
+    def _leave(self, left: OpenTransaction) -> None:
         """It may come again, whole; until then it is torn."""
         self.found.drop = self.found.drop or left.given
         if not left.known:
@@ -201,7 +161,7 @@ class _Block:
         self.script._ordinal += not open_.numbered
         self.script._open = None
 
-    def _read_on(self, open_: _Open, record: int) -> tuple[int, int]:
+    def _read_on(self, open_: OpenTransaction, record: int) -> tuple[int, int]:
         """The checksum of the open transaction's rows up to `record`, and how many they are."""
         first = open_.first + 1
         start = int(self.lines.starts[first]) if first < len(self.lines) else len(self.view)
