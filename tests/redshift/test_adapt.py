@@ -15,6 +15,8 @@ from redshift.sources import Source, source_fixture
 from redshift.values import WORDS, adapted, loaded, made
 from standin.fix_standin import Clients
 
+__all__ = ["source_fixture"]
+
 # Type, literal, policy, what becomes of it (a callable: a test of it), the reason. None: it stops by name.
 CASES: list[tuple[str, str, str, Any, str]] = [
     ("numeric(10,2)", "'NaN'", "null", None, "NaN"),

@@ -17,6 +17,8 @@ from redshift.sources import Source, source_fixture
 from redshift.values import INT4, WORDS, adapted, data_file, loaded, made, rows_of
 from standin.fix_standin import Clients
 
+__all__ = ["source_fixture"]
+
 JSON = PgType(oid=114, typmod=-1, name="json", kind=Kind.JSON)
 TEXT = PgType(oid=25, typmod=-1, name="text", kind=Kind.TEXT)
 BYTEA = PgType(oid=17, typmod=-1, name="bytea", kind=Kind.BYTEA)

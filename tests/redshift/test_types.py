@@ -30,6 +30,8 @@ from redshift.values import data_file, loaded, made, printed
 from source.type_literals import LITERALS
 from standin.fix_standin import Clients
 
+__all__ = ["source_fixture"]
+
 TYPES = {
     "boolean": "boolean",
     "smallint": "smallint",
@@ -271,9 +273,7 @@ def test_super_is_no_key(source: Source) -> None:
 
 def test_nothing_that_is_not_odd_asks_for_another_file(source: Source) -> None:
     """NaN in a numeric that is text on Redshift, and an infinite interval, are loaded as they are."""
-    relation, frame = made(
-        source, {"n": "numeric", "d": "date"}, [["'NaN'", "'2024-01-01'"], ["'-Infinity'", "null"]]
-    )
+    relation, frame = made(source, {"n": "numeric", "d": "date"}, [["'NaN'", "'2024-01-01'"], ["'-Infinity'", "null"]])
     assert odd_counts(frame, relation) == {"1": 2}
     assert needs(relation, data_file(frame, relation)) == frozenset()
     interval = PgType(oid=1186, typmod=-1, name="interval", kind=Kind.INTERVAL)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from re_dms.decode.frames import Frames
 from re_dms.decode.line_frames import Lines
-from re_dms.pipeline.inputs import Input
+from re_dms.pipeline.inputs import Block, Input
 from re_dms.pipeline.transcript import Transcript
 
 
@@ -37,8 +38,7 @@ class Sieve:
             assert block is not None
             frames = Frames.at(block.payload, block.starts, block.ends)
             lsn = np.zeros(len(block.starts), dtype=np.uint64)
-            place = block.where.place
-            whole = Lines(frames, starts=block.starts, lsn=lsn, place=lambda _, at, place=place: place(at))
+            whole = Lines(frames, starts=block.starts, lsn=lsn, place=partial(_place, block))
             full = bool(len(whole)) and int(whole.ends[-1]) >= block_bytes // 2
             sifted = script.sift(block.payload, whole, full=full, ends=block.file_ends)
             if sifted.drop:
@@ -58,6 +58,10 @@ class Sieve:
             last = block.last
         source.close()
         return script
+
+
+def _place(block: Block, _line: int, at: int) -> str:
+    return block.where.place(at)
 
 
 def transaction(xid: int, *rows: str, end: str | None = None) -> str:

@@ -1,0 +1,171 @@
+"""Replays as people meet them: pipes, kills, signals, torn files, other databases, exit codes."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from fix_pipeline import Pipeline
+from replay.rig import Recorder, replay
+from replay.test_replay import SHOP, TABLES, some_work
+
+
+@pytest.fixture
+def recorder(pipeline: Pipeline) -> Recorder:
+    pipeline.database.execute(SHOP)
+    return Recorder(pipeline.database)
+
+
+def test_a_torn_tail_ends_with_3_and_its_place_and_all_before_it_arrives(
+    pipeline: Pipeline, recorder: Recorder, tmp_path: Path
+) -> None:
+    some_work(pipeline)
+    path = tmp_path / "data.txt"
+    whole = recorder.record(path)
+    recorded = pipeline.source_rows("orders")
+    pipeline.database.execute(
+        "update orders set customer = 'after'; insert into orders select generate_series(1000, 1100)"
+    )
+    longer = recorder.record(path)
+    path.write_bytes(longer[: len(whole) + (len(longer) - len(whole)) // 2])
+    torn = replay(pipeline, path, code=3)
+    assert pipeline.target_rows("orders") == recorded
+    line = longer[: len(whole)].count(b"\n") + 1
+    assert f"begun at {path}, line {line}, byte {len(whole)}" in torn.log
+    path.write_bytes(longer)
+    replay(pipeline, path)
+    pipeline.assert_equal(*TABLES)
+
+
+def test_a_pipe_arrives_while_it_is_open_and_ends_with_its_writer(
+    pipeline: Pipeline, recorder: Recorder, tmp_path: Path
+) -> None:
+    some_work(pipeline)
+    data = recorder.record(tmp_path / "data.txt")
+    read, write = os.pipe()
+    with os.fdopen(read, "rb") as reader, os.fdopen(write, "wb") as writer:
+        running = pipeline.start("run", "--stdin", "--json", stdin=reader)
+        reader.close()
+        middle = data.index(b"\nBEGIN", len(data) // 2) + 20
+        writer.write(data[:middle])
+        writer.flush()
+        running.wait_for("loaded")  # half of it is there while the pipe stays open
+        writer.write(data[middle:])
+    finished = running.finish()
+    assert finished.code == 0, finished.log
+    pipeline.assert_equal(*TABLES)
+
+
+def test_sigkill_of_every_process_in_the_middle_loses_and_doubles_nothing(
+    pipeline: Pipeline, recorder: Recorder, tmp_path: Path
+) -> None:
+    for _ in range(8):
+        pipeline.database.execute(
+            "insert into orders select g, repeat('x', 200), 1 from"
+            " generate_series((select coalesce(max(id), 0) + 1 from orders), (select coalesce(max(id), 0) + 5000 from orders)) g"
+        )
+    recorder.record(tmp_path / "data.txt")
+    for count in (1, 2):
+        running = pipeline.start("replay", str(tmp_path / "data.txt"), "--flush-mb", "1")
+        running.wait_for("sealed", count)
+        running.kill_group()
+    again = replay(pipeline, tmp_path / "data.txt", "--flush-mb", "1")
+    pipeline.assert_equal("orders")
+    assert again.summary["skipped"] > 0
+
+
+def test_sigterm_seals_what_is_whole_and_the_rest_is_taken_next_time(
+    pipeline: Pipeline, recorder: Recorder, tmp_path: Path
+) -> None:
+    some_work(pipeline)
+    data = recorder.record(tmp_path / "data.txt")
+    read, write = os.pipe()
+    with os.fdopen(read, "rb") as reader, os.fdopen(write, "wb") as writer:
+        running = pipeline.start("replay", "-", "--stream", "data.txt", "--flush-seconds", "60", stdin=reader)
+        reader.close()
+        writer.write(data[: data.index(b"\nBEGIN", len(data) // 2) + 20])
+        writer.flush()
+        running.wait_for("streaming")
+        deadline = time.monotonic() + 20
+        while not list(pipeline.journal_path.glob("data/1/*")) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        running.signal(signal.SIGTERM)
+        finished = running.finish()
+    assert finished.code == 143, finished.log
+    again = replay(pipeline, tmp_path / "data.txt")
+    pipeline.assert_equal(*TABLES)
+    assert again.summary["skipped"] > 0
+
+
+def test_a_transaction_larger_than_a_block_arrives_or_leaves_nothing(
+    pipeline: Pipeline, recorder: Recorder, tmp_path: Path
+) -> None:
+    pipeline.database.execute("insert into orders values (0, 'before', 1)")
+    pipeline.database.execute(
+        "insert into orders select g, repeat('x', 300), g from generate_series(1, 20000) g; update orders set amount = 7"
+    )
+    path = tmp_path / "data.txt"
+    whole = recorder.record(path)
+    path.write_bytes(whole[: len(whole) * 2 // 3])
+    replay(pipeline, path, "--flush-mb", "1", code=3)
+    assert sum(pipeline.target_rows("orders").values()) == 1
+    path.write_bytes(whole[: len(whole) * 2 // 3].rpartition(b"\n")[0] + b"\n" + whole)  # pg_recvlogical began again
+    replay(pipeline, path, "--flush-mb", "1")
+    pipeline.assert_equal("orders")
+
+
+def test_several_packed_files_and_a_schema_file_in_place_of_the_source(
+    pipeline: Pipeline, recorder: Recorder, tmp_path: Path
+) -> None:
+    some_work(pipeline)
+    first = recorder.record(tmp_path / "a.txt")
+    pipeline.database.execute("update orders set amount = 5; insert into parts values (77, 1, 'z')")
+    second = recorder.record(tmp_path / "b.txt")
+    (tmp_path / "a.gz").write_bytes(gzip.compress(first))
+    schema = tmp_path / "schema.json"
+    schema.write_text(_re_dms("schema", "dump", "--source", pipeline.database.dsn))
+    words = [str(tmp_path / "a.gz"), str(tmp_path / "b.txt"), "--stream", "s", "--schema", str(schema)]
+    words += ["--warehouse", pipeline.warehouse, "--journal", pipeline.journal, "--json"]
+    summary = json.loads(_re_dms("replay", *words).splitlines()[-1])
+    pipeline.assert_equal(*TABLES)
+    assert summary["tables"]["public.orders"]["updates"] > 0
+    assert len(second) > 0
+
+
+def test_a_journal_of_a_slot_or_of_another_database_takes_no_replay(
+    pipeline: Pipeline, recorder: Recorder, tmp_path: Path
+) -> None:
+    some_work(pipeline)
+    recorder.record(tmp_path / "data.txt")
+    pipeline.catch_up()
+    refused = replay(pipeline, tmp_path / "data.txt", code=2)
+    assert "the journal is fed from slot" in refused.log
+
+
+def test_a_table_that_no_catalog_has_is_refused_by_name_and_can_be_left_out(
+    pipeline: Pipeline, recorder: Recorder, tmp_path: Path
+) -> None:
+    some_work(pipeline)
+    pipeline.database.execute("create table gone (id int primary key); insert into gone values (1)")
+    recorder.record(tmp_path / "data.txt")
+    pipeline.database.execute("drop table gone")
+    refused = replay(pipeline, tmp_path / "data.txt", code=5)
+    assert "table public.gone has rows in the stream and is not in the catalog" in refused.log
+    replay(pipeline, tmp_path / "data.txt", "--exclude", "public.gone")
+    pipeline.assert_equal(*TABLES)
+
+
+def _re_dms(*words: str) -> str:
+    """A command with nothing of the test's pipeline around it."""
+    command = [sys.executable, "-m", "re_dms", *words]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout
