@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -122,7 +122,7 @@ class BothPlugins:
         return [m.frames(messages[at : at + size]) for at in range(0, len(messages), size)]
 
 
-def _events(decoded: Sequence[Decoded]) -> dict[str, list[TableEvents]]:
+def _events(decoded: Iterable[Decoded]) -> dict[str, list[TableEvents]]:
     found: dict[str, list[TableEvents]] = {}
     for part in decoded:
         for _, events in part.tables:

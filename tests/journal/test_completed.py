@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -31,7 +32,7 @@ def add(progress: Completed, xids: Sequence[int], *, salt: int = 0, first: int =
 def look(progress: Completed, xids: Sequence[int]) -> list[int | None]:
     """Per xid its CRC, None where it is not known."""
     known, crc = progress.lookup(np.array(xids, dtype=np.uint32))
-    assert (known.dtype, crc.dtype) == (np.bool_, np.uint32)
+    assert (known.dtype.name, crc.dtype.name) == ("bool", "uint32")
     return [int(value) if is_known else None for is_known, value in zip(known, crc, strict=True)]
 
 
@@ -158,7 +159,8 @@ def test_many_small_additions_to_one_batch_are_one_segment(journal: Journal) -> 
 
 def test_lookups_agree_with_a_dictionary() -> None:
     journal = Journal(MemoryStore())
-    progress, known = Completed.open(journal, STREAM, ()), {}
+    progress = Completed.open(journal, STREAM, ())
+    known: dict[int, int] = {}
     random = np.random.default_rng(6)
     for number in range(1, 40):
         xids = random.integers(0, 2_000, 50, dtype=np.uint32)
@@ -172,7 +174,7 @@ def test_lookups_agree_with_a_dictionary() -> None:
 
 
 @pytest.mark.parametrize("harm", ["altered", "cut", "missing", "count", "magic", "version"])
-def test_a_wrong_segment_is_told_by_name(tmp_path, harm: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_segment_is_told_by_name(tmp_path: Path, harm: str, monkeypatch: pytest.MonkeyPatch) -> None:
     journal = Journal(LocalStore(tmp_path))
     progress = Completed.open(journal, STREAM, ())
     add(progress, [1, 2, 3])

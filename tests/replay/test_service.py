@@ -94,9 +94,7 @@ def test_sigterm_seals_what_is_whole_and_the_rest_is_taken_next_time(
         writer.write(data[: data.index(b"\nBEGIN", len(data) // 2) + 20])
         writer.flush()
         running.wait_for("streaming")
-        deadline = time.monotonic() + 20
-        while not list(pipeline.journal_path.glob("data/1/*")) and time.monotonic() < deadline:
-            time.sleep(0.02)
+        wait_for_files(pipeline.journal_path / "data")
         running.signal(signal.SIGTERM)
         finished = running.finish()
     assert finished.code == 143, finished.log
@@ -161,6 +159,14 @@ def test_a_table_that_no_catalog_has_is_refused_by_name_and_can_be_left_out(
     assert "table public.gone has rows in the stream and is not in the catalog" in refused.log
     replay(pipeline, tmp_path / "data.txt", "--exclude", "public.gone")
     pipeline.assert_equal(*TABLES)
+
+
+def wait_for_files(directory: Path, seconds: float = 30.0) -> None:
+    """Until something of a batch that is not sealed is there."""
+    deadline = time.monotonic() + seconds
+    while not any(path.is_file() for path in directory.rglob("*")):
+        assert time.monotonic() < deadline, f"nothing in {directory} after {seconds} s"
+        time.sleep(0.02)
 
 
 def _re_dms(*words: str) -> str:

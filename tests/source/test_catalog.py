@@ -100,6 +100,19 @@ def test_types_are_known_as_test_decoding_prints_them(session: Session, database
     columns_now = table_of(session, "public.t").columns
     assert {name: (c.printed, c.bare) for name, c in zip(printed, columns_now, strict=True)} == printed
 
+    slot = f"printed_{database.name}"
+    session.execute("select pg_create_logical_replication_slot(%s, 'test_decoding')", [slot])
+    try:
+        database.execute("insert into public.t default values")
+        peek = "select data from pg_logical_slot_peek_changes(%s, null, null) where data like 'table%%'"
+        for path, words in (("pg_catalog", "printed"), ('public, "My ""Schema"', "bare")):
+            session.execute(f"set search_path = {path}")
+            ((line,),) = session.execute(peek, [slot]).fetchall()
+            tuples = "".join(f" {c.quoted}[{getattr(c, words)}]:null" for c in columns_now)
+            assert line == f"table public.t: INSERT:{tuples}"
+    finally:
+        session.execute("select pg_drop_replication_slot(%s)", [slot])
+
 
 def test_fields_of_composites_are_known_through_domains(session: Session, database: Database) -> None:
     database.execute(

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from re_dms.decode.frames import HEADER, PAD, REMEDY, Bits, Frames, Offsets
 from re_dms.decode.quotes import Quotes
+from re_dms.decode.records import is_message
 from re_dms.errors import DecodeError
 from re_dms.lsn import LSN
 
@@ -72,6 +73,9 @@ class Lines:
         kinds = np.full(len(self), OTHER, dtype=np.uint8)
         for kind, word in KINDS.items():
             kinds[self.matches(self.starts, word)] = kind
+        for line in np.flatnonzero(kinds == MESSAGE).tolist():  # a step a message: what they hold is nobody's business
+            if not is_message(self.text(line)):
+                kinds[line] = OTHER
         return kinds
 
     def matches(self, at: Offsets, text: bytes) -> Bits:
