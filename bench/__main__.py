@@ -13,6 +13,7 @@ from bench import capture as captures
 from bench import catalog as catalogs
 from bench import end_to_end as ends
 from bench import redshift as redshifts
+from bench import replay as replays
 from bench import standin_copy as standin_copies
 
 _PG_BIN = click.option("--pg-bin", type=click.Path(path_type=Path), help="The directory of Postgres's programs.")
@@ -58,6 +59,20 @@ def end_to_end(*, rows: int, rate: int, seconds: float, pg_bin: Path | None, as_
 def standin_copy(*, rows: int, pg_bin: Path | None, as_json: bool) -> None:
     """COPY of one file into the stand-in for Redshift."""
     tell(standin_copies.measure(rows=rows, pg_bin=pg_bin), as_json=as_json)
+
+
+@main.command()
+@click.option("--rows", default=1_250_000, show_default=True, help="Changes of the large file: about 500 MB.")
+@click.option("--small-rows", default=220_000, show_default=True, help="Transactions of one change: about 100 MB.")
+@click.option("--rounds", default=3, show_default=True, help="How often each file is replayed, in turn.")
+@_PG_BIN
+@_JSON
+def replay(*, rows: int, small_rows: int, rounds: int, pg_bin: Path | None, as_json: bool) -> None:
+    """What pg_recvlogical wrote of a test_decoding slot, to an fsynced journal; no apply."""
+    try:
+        tell(replays.measure(rows=rows, small_rows=small_rows, rounds=rounds, pg_bin=pg_bin), as_json=as_json)
+    except captures.DifferentWork as error:
+        raise click.ClickException(f"no figures: the journal does not hold what the load made: {error}") from None
 
 
 @main.command()

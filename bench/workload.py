@@ -16,6 +16,18 @@ _ROW: Final = (
     "i, i % 100000, (array['new','paid','sent','done'])[1 + i % 4], (i % 100000) / 7.0, now(), now(),"
     " repeat(md5(i::text), 2) || ' a note of some length', md5(i::text)::uuid, i % 3 = 0, i / 3.0"
 )
+_ONE_BY_ONE: Final = """
+    do $$ begin
+        perform set_config('synchronous_commit', 'off', false);
+        for i in 0 .. {last} loop
+            if i % 10 < 6 then insert into measured select {row};
+            elsif i % 10 < 9 then
+                update measured set status = 'seen', amount = amount + 1, updated = now() where id = i - 6;
+            else delete from measured where id = i - 5; end if;
+            commit;
+        end loop;
+    end $$
+"""
 
 
 def make(server: LocalPostgres) -> None:
@@ -47,6 +59,14 @@ def load(server: LocalPostgres, rows: int) -> dict[str, int]:
         done["transactions"] += 1
         first = last
     return done
+
+
+def load_one_by_one(server: LocalPostgres, rows: int) -> dict[str, int]:
+    """`rows` transactions of one change: of ten, six inserts, three updates and a delete of earlier rows. What was done."""
+    kind = "case when i % 10 < 6 then 'inserts' when i % 10 < 9 then 'updates' else 'deletes' end"
+    counts = dict(server.execute(f"select {kind}, count(*) from generate_series(0, {rows - 1}) i group by 1"))
+    server.execute(_ONE_BY_ONE.format(last=rows - 1, row=_ROW), dbname=DATABASE)
+    return {name: int(counts.get(name, 0)) for name in ("inserts", "updates", "deletes")} | {"transactions": rows}
 
 
 def sent(server: LocalPostgres, slot: str) -> tuple[dict[str, int], int]:

@@ -32,6 +32,11 @@ class Root(_Object):
     plugin: str = PGOUTPUT
     created_at: str
 
+    @property
+    def is_replayed(self) -> bool:
+        """Whether replays fill it, and no slot: there is no source to ask, or to copy from."""
+        return not self.slot
+
 
 class WarehouseName(_Object):
     """Create-only `warehouse.json`: the one warehouse that this journal feeds."""

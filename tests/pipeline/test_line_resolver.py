@@ -16,7 +16,7 @@ from re_dms.errors import RelationChanged
 from re_dms.lsn import LSN
 from re_dms.manifest import TableState, Watched
 from re_dms.pipeline.line_resolver import LineCatalog, LineResolver
-from re_dms.pipeline.relations import Relations, TablesChanged, is_of_copied_rows, of_copied_rows
+from re_dms.pipeline.relations import Relations, TablesChanged, is_of_unknown_version, of_unknown_version
 from re_dms.schema import Relation
 from re_dms.settings import SourceSettings
 from re_dms.source.candidates import SourceTable, SourceTables
@@ -128,33 +128,28 @@ def line(lsn: int, *columns: tuple[str, str], whole: bool = True) -> LineTable:
     return LineTable(schema="public", name="t", columns=listed, whole=whole, lsn=LSN(lsn))
 
 
-def test_versions_from_before_the_copy_may_be_unknown_as_long_as_their_rows_are_in_it(known: Any) -> None:
+def test_rows_of_a_version_that_nobody_knows_are_a_divergence_unless_they_are_in_the_copy(known: Any) -> None:
     of, oid = known
     assert located(of, "t") == [oid]
     before = line(0x400, ("id", "integer"), ("a", "text"), ("gone", "integer"))
     [now, old] = of.resolve([line(0x600, ("id", "integer"), ("a", "text")), before])
-    assert now.relation == of.relations.tables[oid].relation
-    assert is_of_copied_rows(old.relation)
+    copied = of.relations.tables[oid].relation
+    assert now.relation == copied
+    assert is_of_unknown_version(old.relation)
     assert [column.attnum for column in old.columns] == [None, None, None]
-    with pytest.raises(RelationChanged):
-        of.resolve([replace(before, lsn=LSN(0x600))])
 
-    open_ = Decoded(
-        tables=((oid, (TableEvents(relation=old.relation, frame=None, truncate=True, tentative=True),)),),
-        commits=commits(0),
-        messages=1,
-    )
-    empty = replace(open_, tables=(), commits=commits(1))
-    of.relations.follow(open_)
-    of.relations.follow(replace(empty, retracted=frozenset({oid})))
-    of.relations.follow(empty)
-    assert of.relations.tables[oid].relation == now.relation
-    of.relations.follow(open_)
-    with pytest.raises(RelationChanged, match=r"public\.t: rows came with columns"):
-        of.relations.follow(empty)
-    of.relations.revert()
-    with pytest.raises(RelationChanged):
-        of.relations.follow(replace(open_, tables=((oid, (replace(open_.tables[0][1][0], tentative=False),)),)))
+    lost = TableEvents(relation=old.relation, frame=None, truncate=True, tentative=True)
+    kept = TableEvents(relation=now.relation, frame=None, truncate=True, tentative=True)
+    decoded = Decoded(tables=((oid, (lost, lost, kept)),), commits=commits(0), messages=1)
+    [(_, (told, after))] = of.relations.follow(decoded).tables
+    assert (told.relation, told.truncate, told.tentative) == (copied, False, True)
+    assert "changed again before it was read" in (told.diverged or "")
+    assert after == kept
+    assert of.relations.tables[oid].relation == copied
+
+    of.relations.tables[oid] = of.relations.tables[oid].model_copy(update={"copied_at": None})
+    with pytest.raises(RelationChanged, match="column 'gone'"):
+        of.resolve([before])
 
 
 def test_a_version_is_known_once_its_rows_are_kept_and_forgotten_when_they_are_retracted(known: Any) -> None:
@@ -178,7 +173,7 @@ def test_a_table_that_was_dropped_is_looked_at_again(known: Any, database: Datab
         of.resolve([line(0x600, ("id", "integer"), whole=False)])
 
 
-def test_a_real_table_is_never_taken_for_one_of_copied_rows() -> None:
+def test_a_real_table_is_never_taken_for_an_unknown_version_of_it() -> None:
     relation = state(1, "t").relation
-    assert not is_of_copied_rows(relation)
-    assert is_of_copied_rows(of_copied_rows(relation))
+    assert not is_of_unknown_version(relation)
+    assert is_of_unknown_version(of_unknown_version(relation))

@@ -238,6 +238,7 @@ def least(database: Database, redshift_backend: str, s3: S3, tmp_path: Path) -> 
                 "RE_DMS_SOURCE__DSN": psycopg.conninfo.make_conninfo(database.dsn, user=user),
                 "RE_DMS_WAREHOUSE__PASSWORD": PASSWORD,
                 "RE_DMS_WAREHOUSE__IAM_ROLE": ROLE,
+                "RE_DMS_CAPTURE__FLUSH_SECONDS": "0.3",
             },
         )
         yield made

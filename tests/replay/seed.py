@@ -1,11 +1,12 @@
-"""The seed's inputs: recordings of one database for a whole module, cut and spliced as the seed met them."""
+"""What the seed met: databases for whole modules of tests, and both ends as text."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+import duckdb
 
 from fix_pipeline import Pipeline
 from fix_postgres import Database, drop_database
@@ -13,9 +14,9 @@ from localpg import LocalPostgres
 
 
 @contextmanager
-def piped(postgres: LocalPostgres, directory: Path, name: str, *, more: str = "") -> Iterator[Pipeline]:
-    """A pipeline over a new database, for several tests; `more` goes to CREATE DATABASE."""
-    postgres.execute(f"create database {name} {more}")
+def piped(postgres: LocalPostgres, directory: Path, name: str, *, options: str = "") -> Iterator[Pipeline]:
+    """A pipeline over a new database, which several tests may share; `options` go to CREATE DATABASE."""
+    postgres.execute(f"create database {name} {options}")
     made = Pipeline(database=Database(server=postgres, name=name), directory=directory, name=name)
     try:
         yield made
@@ -32,19 +33,18 @@ def work(pipeline: Pipeline, *transactions: str) -> None:
     """Run each as a transaction of its own."""
     with pipeline.database.connect() as connection:
         for sql in transactions:
-            connection.execute(sql)  # type: ignore[call-overload]
+            connection.execute(sql)
 
 
-def both(pipeline: Pipeline, columns: str, table: str) -> tuple[list[str], list[str]]:
-    """These columns of both ends, as text, row by row in the order of the first column."""
-    import duckdb
+def source_texts(pipeline: Pipeline, columns: str, table: str) -> list[tuple[str | None, ...]]:
+    """These columns of the source's table as Postgres prints them, in the order of the first one."""
+    texts = ", ".join(f"({column})::text" for column in columns.split(", "))
+    found: list[tuple[str | None, ...]] = pipeline.database.fetch(f"select {texts} from {table} order by 1")
+    return found
 
-    source = pipeline.database.fetch(f"select {columns} from {table} order by 1")
+
+def target_texts(pipeline: Pipeline, columns: str, table: str) -> list[tuple[str | None, ...]]:
+    """These columns of the target as DuckDB prints them, in the order of the first one."""
+    texts = ", ".join(f"({column})::text" for column in columns.split(", "))
     with duckdb.connect(str(pipeline.warehouse_path), read_only=True) as connection:
-        target = connection.execute(f"select {columns} from {table} order by 1").fetchall()
-    return [str(row) for row in source], [str(row) for row in target]
-
-
-def transactions(text: bytes) -> Sequence[bytes]:
-    """A recording without odd values, cut behind each COMMIT."""
-    return re.findall(rb"BEGIN \d+\n.*?\nCOMMIT \d+[^\n]*\n", text, re.DOTALL)
+        return connection.execute(f"select {texts} from {table} order by 1").fetchall()

@@ -61,3 +61,51 @@ def test_what_came_since_is_taken_from_the_longer_file(pipeline: Pipeline, recor
     second = replay(pipeline, tmp_path / "data.txt")
     pipeline.assert_equal(*TABLES)
     assert second.summary["transactions"] == 1
+
+
+def test_a_file_under_another_name_is_known_again(pipeline: Pipeline, recorder: Recorder, tmp_path: Path) -> None:
+    some_work(pipeline)
+    recorder.record(tmp_path / "data.txt")
+    first = replay(pipeline, tmp_path / "data.txt")
+    pipeline.database.execute("update orders set amount = 99")
+    (tmp_path / "data.txt").rename(tmp_path / "renamed.txt")
+    recorder.record(tmp_path / "later.txt")
+    replay(pipeline, tmp_path / "later.txt")
+    again = replay(pipeline, tmp_path / "renamed.txt")
+    pipeline.assert_equal(*TABLES)
+    assert (again.summary["changes"], again.summary["skipped"]) == (0, first.summary["transactions"])
+
+
+def test_a_table_that_nothing_names_is_refused_before_it_is_in_the_journal(
+    pipeline: Pipeline, recorder: Recorder, tmp_path: Path
+) -> None:
+    some_work(pipeline)
+    pipeline.database.execute("create table n (a int); insert into n values (1)")
+    recorder.record(tmp_path / "data.txt")
+    replay(pipeline, tmp_path / "data.txt")
+    pipeline.database.execute("update n set a = 2; update orders set amount = 7")
+    recorder.record(tmp_path / "data.txt")
+    refused = replay(pipeline, tmp_path / "data.txt", code=5)
+    assert "table public.n cannot be followed" in refused.log
+    left_out = replay(pipeline, tmp_path / "data.txt", "--exclude", "public.n", code=2)
+    assert "table public.n has rows in the stream, is carried, and is left out now" in left_out.log
+    replay(pipeline, tmp_path / "data.txt", "--exclude", "public.n", "--forget")
+    pipeline.assert_equal(*TABLES)
+    assert sum(pipeline.target_rows("n").values()) == 1
+
+
+def test_the_journal_of_replays_is_shown_reset_and_dropped_without_a_source(
+    pipeline: Pipeline, recorder: Recorder, tmp_path: Path
+) -> None:
+    some_work(pipeline)
+    recorder.record(tmp_path / "data.txt")
+    replay(pipeline, tmp_path / "data.txt")
+    status = pipeline.run("status")
+    assert (status.code, "problem" in status.out) == (0, False)
+    assert pipeline.run("reset", "--table", "public.orders", "--yes").code == 2
+    assert pipeline.run("reset", "--yes").code == 0
+    assert sum(pipeline.target_rows("orders").values()) == 0
+    replay(pipeline, tmp_path / "data.txt")
+    pipeline.assert_equal(*TABLES)
+    dropped = pipeline.run("drop", "--yes")
+    assert (dropped.code, "replays fill the journal" in dropped.out) == (0, True)

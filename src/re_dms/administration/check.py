@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from re_dms.administration.places import Connection, connected, require_ours
 from re_dms.administration.status import collect
-from re_dms.errors import ChangesMissing, TargetNotOurs
+from re_dms.errors import ChangesMissing, ConfigurationError, TargetNotOurs
 from re_dms.finding import Finding, asked, error, ok, room
 from re_dms.journal.journal import Journal
 from re_dms.journal.opening import open_store
@@ -68,6 +68,11 @@ def _journal(settings: Settings, opened: list[Journal]) -> Iterator[Finding]:
     root = journal.root()
     if root is not None:
         require_ours(root, settings)
+        if root.is_replayed and settings.source is not None:
+            raise ConfigurationError(
+                "replays fill the journal: no slot can",
+                remedy="give this pipeline a journal of its own, or leave out --source",
+            )
     store.probe()
     opened.append(journal)
     yield ok("journal", "journal", f"{store.url}: {_holds(journal, root)}; create-only puts are honoured")

@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from re_dms.administration.places import (
+    Connection,
     Places,
-    at_rest,
-    connected,
     open_places,
     slot_of,
+    source_at_rest,
 )
 from re_dms.errors import ConfigurationError
 from re_dms.manifest import TableState
 from re_dms.observe.heartbeat import bytes_text
-from re_dms.settings import Settings, SourceSettings
+from re_dms.settings import Settings
 from re_dms.source.patterns import TablePattern
 from re_dms.source.slot import drop_slot
 
@@ -30,6 +30,11 @@ class TableReset:
 def plan_table_reset(settings: Settings, pattern: str, *, cascade: bool = False) -> TableReset:
     """What copying the tables of `pattern` again would do. Raises ConfigurationError when it names none."""
     places = open_places(settings)
+    if places.root is not None and places.root.is_replayed:
+        raise ConfigurationError(
+            "replays fill the journal: there is no source to copy a table from",
+            remedy="`re-dms reset` empties all tables; then replay the files again, without the table if need be",
+        )
     tables = _named(places, pattern)
     counts = _counts(places)
     lines = [f"{_tables(len(tables))} of pipeline {settings.name} will be copied again:"]
@@ -58,20 +63,21 @@ def reset_tables(settings: Settings, tables: dict[int, str], *, cascade: bool = 
 
 def plan_reset(settings: Settings) -> tuple[str, ...]:
     """What a whole reset would do, in lines. Raises PipelineHeld while the pipeline runs."""
-    places, source = open_places(settings), _source(settings)
-    with connected(source, "reset") as connection, at_rest(places, connection):
-        slot = slot_of(places, connection)
-        retained = "" if slot is None or slot.retained_bytes is None else f" ({bytes_text(slot.retained_bytes)} of WAL)"
+    places = open_places(settings)
+    with source_at_rest(places, "reset") as connection:
+        words = slot_words(places, connection)
     counts = _counts(places)
     emptied = f"{_tables(len(counts))}, {sum(counts.values()):,} rows: emptied" if counts else "no tables yet"
     url = settings.warehouse.url if settings.warehouse is not None else "not configured"
     return (
         f"reset of pipeline {settings.name}:",
-        f"  source     {f'slot {source.slot} is dropped{retained}' if slot else f'slot {source.slot} is not there'}",
+        f"  source     {words}",
         f"  journal    {settings.journal.url}: {journal_words(places)}",
         f"  warehouse  {url}: {emptied}",
         *(f"             {name}{_rows(counts[oid])}" for oid, name in _target_names(places).items() if oid in counts),
-        "The next `re-dms run` copies all tables from the source.",
+        "The next `re-dms run` copies all tables from the source."
+        if connection is not None
+        else "Replays begin afresh: what was done counts as not done.",
     )
 
 
@@ -81,15 +87,15 @@ def reset(settings: Settings) -> tuple[str, ...]:
     Safe to repeat: after a kill in the middle the pipeline refuses to start (exit 6) until `reset` has finished.
     Raises PipelineHeld while the pipeline runs.
     """
-    places, source = open_places(settings), _source(settings)
+    places = open_places(settings)
     if places.warehouse is None:
         raise ConfigurationError("a reset needs the warehouse", remedy="give --warehouse")
-    with connected(source, "reset") as connection, at_rest(places, connection):
-        dropped = drop_slot(connection, source.slot)
+    with source_at_rest(places, "reset") as connection:
+        dropped = slot_dropped(places, connection)
         destroyed = destroy_journal(places)
         emptied = places.warehouse.reset_all(settings.name)
     return (
-        f"slot {source.slot}: {'dropped' if dropped else 'was not there'}",
+        *dropped,
         f"journal: {'removed' if destroyed else 'was not there'}",
         f"warehouse: {_tables(len(emptied))} emptied",
     )
@@ -111,10 +117,23 @@ def journal_words(places: Places) -> str:
     return f"removed (batches {numbers[0]} to {numbers[-1]})" if numbers else "removed (no batches yet)"
 
 
-def _source(settings: Settings) -> SourceSettings:
-    if settings.source is None:
-        raise ConfigurationError("this needs the source, whose slot is dropped", remedy="give --source")
-    return settings.source
+def slot_words(places: Places, connection: Connection | None) -> str:
+    """What dropping the pipeline's slot would do."""
+    if connection is None or places.settings.source is None:
+        return "none: replays fill the journal"
+    slot, name = slot_of(places, connection), places.settings.source.slot
+    if slot is None:
+        return f"slot {name} is not there"
+    retained = "" if slot.retained_bytes is None else f" ({bytes_text(slot.retained_bytes)} of WAL)"
+    return f"slot {name} is dropped{retained}"
+
+
+def slot_dropped(places: Places, connection: Connection | None) -> tuple[str, ...]:
+    """Drop the pipeline's slot if it has one. Returns what was done, in lines."""
+    if connection is None or places.settings.source is None:
+        return ()
+    name = places.settings.source.slot
+    return (f"slot {name}: {'dropped' if drop_slot(connection, name) else 'was not there'}",)
 
 
 def _registry(places: Places) -> dict[int, TableState]:

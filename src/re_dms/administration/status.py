@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final, TypeVar
 
-from re_dms.administration.places import connected, require_ours
+from re_dms.administration.places import connected, followed, require_ours
 from re_dms.errors import ReDmsError
 from re_dms.journal.journal import Journal
 from re_dms.journal.opening import open_store
@@ -55,6 +55,7 @@ def collect(settings: Settings) -> Status:
     # The root says which journal the warehouse is asked about. Then upstream first, so that no part of a running
     # pipeline seems to be ahead of the one before it: the watermark is read before the tail, the slot before both.
     journal = _ask(found, "journal", lambda: _open_journal(settings, found))
+    settings = followed(found.root, settings)
     source = _ask(found, "source", lambda: _source(settings))
     warehouse = _ask(found, "warehouse", lambda: _warehouse(settings, found))
     recorded = None if journal is None else _ask(found, "journal", lambda: _journal(journal, found))

@@ -29,7 +29,7 @@ def command(*, yes: bool, **options: Any) -> int:
 
     A slot that is forgotten makes the source keep WAL until its disk is full.
     """
-    settings = settings_for("drop", options, needs=frozenset({"source"}), wants=frozenset({"warehouse"}))
+    settings = settings_for("drop", options, wants=frozenset({"source", "warehouse"}))
     from re_dms.administration import drop as work
 
     confirmed(work.plan_drop(settings), yes=yes)

@@ -49,7 +49,7 @@ def command(*, table: str | None, cascade: bool, yes: bool, **options: Any) -> i
         confirmed(asked.plan, yes=yes)
         done = work.reset_tables(settings, asked.tables, cascade=cascade)
     else:
-        settings = settings_for("reset", options, needs=frozenset({"source", "warehouse"}))
+        settings = settings_for("reset", options, needs=frozenset({"warehouse"}), wants=frozenset({"source"}))
         from re_dms.administration import reset as work
 
         confirmed(work.plan_reset(settings), yes=yes)

@@ -20,7 +20,7 @@ FIELDS: Final[frozenset[str]] = frozenset(
         "batch", "batches", "batches_waiting", "epoch", "tail", "snapshot", "target", "watermark", "number", "xid",
         "lsn", "start", "end", "position", "confirmed", "restart", "wal_end", "server_lsn",
         # counts
-        "rows", "changes", "transactions", "inserts", "updates", "deletes", "truncates", "copied", "altered", "files",
+        "rows", "changes", "transactions", "inserts", "updates", "deletes", "truncates", "copied", "altered", "skipped", "files",
         "messages", "buffers", "parts", "segments", "waiting", "removed", "objects", "attempt",
         # sizes, times and speeds
         "bytes", "lag_bytes", "retained_bytes", "retained_wal_bytes", "applied_us", "commit_times_us", "lag_seconds", "seconds", "wait_seconds", "age_seconds",

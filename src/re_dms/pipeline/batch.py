@@ -34,7 +34,7 @@ from re_dms.manifest import (
     Truncate,
 )
 from re_dms.pipeline.parts import Parts
-from re_dms.pipeline.relations import KnownTables, is_of_copied_rows
+from re_dms.pipeline.relations import KnownTables
 from re_dms.schema import Relation
 
 _QUANTILES: Final = 21
@@ -103,8 +103,6 @@ class Batch:
         self._put()
 
     def _add_segment(self, table: _Table, segment: TableEvents) -> None:
-        if is_of_copied_rows(segment.relation):
-            return  # it will be retracted, or was refused
         version = table.version(segment.relation)
         if segment.diverged is not None:
             table.steps.append(Diverged(relation=version, reason=segment.diverged))

@@ -272,8 +272,7 @@ class Encoder:
             self.last_commit = Commit(
                 end=LSN(int(commits.end_lsn[-1])), xid=int(commits.xid[-1]), time_us=int(commits.time_us[-1])
             )
-        self.relations.follow(decoded)
-        self._open_batch().add(decoded)
+        self._open_batch().add(self.relations.follow(decoded))
 
     def _position(self, lsn: LSN) -> None:
         """An idle position: in the journal first, then it may be confirmed (protocol line 4)."""

@@ -14,9 +14,8 @@ import structlog
 
 from re_dms.decode.lines import Form, Layout, LayoutColumn, LineTable
 from re_dms.errors import InvariantError, RelationChanged
-from re_dms.lsn import LSN
 from re_dms.pipeline.layouts import layout_of
-from re_dms.pipeline.relations import KnownTables, TablesChanged, of_copied_rows
+from re_dms.pipeline.relations import KnownTables, TablesChanged, of_unknown_version
 from re_dms.schema import Relation
 from re_dms.source.candidates import SourceTables
 from re_dms.source.catalog import CatalogTable
@@ -118,7 +117,8 @@ class LineResolver:
     def resolve(self, asked: Sequence[LineTable]) -> list[Layout | None]:
         """The layouts of tables that `locate` has found, in stream order. Reads the catalog once.
 
-        Raises RelationChanged (what cannot be told apart), TablesChanged (a table is gone), SourceUnavailable.
+        A version that nobody knows any more has a relation without columns (`relations.of_unknown_version`); of a table
+        that no copy can mend it raises RelationChanged. Raises TablesChanged (a table is gone), SourceUnavailable.
         """
         places = [self._places.get((line.schema, line.name)) for line in asked]
         described = self.catalog.describe(sorted({oid for each in places if each for oid in (each.own, each.root)}))
@@ -141,11 +141,11 @@ class LineResolver:
         except RelationChanged:
             if root is None:
                 raise TablesChanged(f"table {known.full_name} was dropped; looking again") from None
-            if line.lsn >= (self.relations.tables[place.root].copied_at or LSN(0)):
-                raise
-        # A version from before the copy: its rows are in the copy, as their COMMIT will tell.
+            if self.relations.tables[place.root].copied_at is None:
+                raise  # what is replayed has no copies
+        # Its rows are in the copy, as their COMMIT will tell; or the table waits for a copy from there on.
         columns = tuple(
             LayoutColumn(header=column.header, attnum=None, form=_FORMS.get(column.type, Form.QUOTED))
             for column in line.columns
         )
-        return Layout(relation=of_copied_rows(known), columns=columns, leaf=place.own != place.root)
+        return Layout(relation=of_unknown_version(known), columns=columns, leaf=place.own != place.root)

@@ -94,15 +94,15 @@ def plan_capture(
     tail = journal.tail()
     known = journal.known_lsn()
     refuse_other_history(source, sql, slot, known)
-    publication = plan_tables(sql, source, pipeline=root.pipeline)
+    registry = None if tail is None else journal.read_registry(tail.registry)
+    state = {} if registry is None else registry.tables
+    publication = plan_tables(sql, source, pipeline=root.pipeline, carried=state)
     for note in notes(sql, publication):
         log.warning("preflight", what=note.name, message=note.message, remedy=note.mend)
     if known is not None and not publication.exists:
         raise ChangesMissing(
             f"publication {source.publication!r} has gone; what was written meanwhile cannot be read", remedy=RESET
         )
-    registry = None if tail is None else journal.read_registry(tail.registry)
-    state = {} if registry is None else registry.tables
     _refuse_behind_copies(sql, state)
     wanted = {table.oid for table in (*publication.tables, *publication.to_add)}
     gone = tuple(oid for oid in state if oid not in wanted)

@@ -5,16 +5,16 @@ Protocol lines 14 and 15: a version is new only when its content (with attnums) 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
 import psycopg
 import structlog
 
-from re_dms.decode.decoded import Decoded
+from re_dms.decode.decoded import Decoded, TableEvents
 from re_dms.decode.pgoutput import WireRelation
-from re_dms.errors import RelationChanged, SourceError
+from re_dms.errors import SourceError
 from re_dms.lsn import LSN
 from re_dms.manifest import PublicationMark, TableState, Watched
 from re_dms.schema import KeyKind, Relation
@@ -26,6 +26,7 @@ from re_dms.source.relations import relation_from_wire
 log = structlog.get_logger()
 
 _TRUNCATES_KEPT: Final = 100
+_UNKNOWN: Final = "rows came of a version that was changed again before it was read"
 
 
 class TablesChanged(SourceError):
@@ -34,13 +35,13 @@ class TablesChanged(SourceError):
     retry = True
 
 
-def of_copied_rows(relation: Relation) -> Relation:
-    """A version of the table that nobody knows any more, of rows that are in its copy: it has no columns."""
+def of_unknown_version(relation: Relation) -> Relation:
+    """Stands for a version of the table that nobody knows any more: it has no columns, and no row of it can be taken."""
     return replace(relation, identity="n", key_kind=KeyKind.APPEND, key=(), columns=())
 
 
-def is_of_copied_rows(relation: Relation) -> bool:
-    """Whether `of_copied_rows` made it; a table like it is never carried."""
+def is_of_unknown_version(relation: Relation) -> bool:
+    """Whether `of_unknown_version` made it; a table like it is never carried."""
     return relation.identity == "n" and not relation.columns
 
 
@@ -50,7 +51,6 @@ class KnownTables:
     def __init__(self, tables: dict[int, TableState], publication: PublicationMark | None = None) -> None:
         self.passed_over: set[tuple[str, str]] = set()
         """(schema, name) of tables whose lines nothing was taken of: what becomes a partition later, came late."""
-        self._unknown: set[int] = set()
         self.tables = tables
         self.publication = publication
         self.changed = False
@@ -79,34 +79,34 @@ class KnownTables:
         self.tables[oid] = self.tables[oid].model_copy(update={"diverged": reason})
         self.changed = True
 
-    def follow(self, decoded: Decoded) -> None:
+    def follow(self, decoded: Decoded) -> Decoded:
         """What was decoded is about to be in the open batch: its versions are those that are known now.
 
-        Raises RelationChanged where rows of a version that nobody knows turn out not to be in the table's copy.
+        Rows of a version that nobody knows become a divergence; if they turn out to be in the table's copy, they are
+        retracted, and it with them. Returns what the batch takes.
         """
         for oid in decoded.retracted:
             # All that was streamed of the table so far is in its copy: its version is the copy's again.
-            self._unknown.discard(oid)
             self.tables[oid] = self.tables[oid].model_copy(update={"relation": self._in_journal[0][oid].relation})
-        unknown = set(self._unknown) if len(decoded.commits) else set()
-        for oid, events in decoded.tables:
-            lost = [event for event in events if is_of_copied_rows(event.relation)]
-            if any(not event.tentative for event in lost):
-                unknown.add(oid)
-            elif lost:
-                self._unknown.add(oid)
-            relation, known = events[-1].relation, self.tables[oid]
-            if relation != known.relation and not is_of_copied_rows(relation):
-                log.info("relation_changed", table=relation.full_name)
-                self.tables[oid] = known.model_copy(update={"relation": relation})
-                self.changed = True
-        if unknown:
-            names = ", ".join(self.tables[oid].relation.full_name for oid in sorted(unknown)[:5])
-            raise RelationChanged(
-                f"{names}: rows came with columns that were changed again before they were read",
-                remedy="copy the tables again: re-dms reset --table",
-            )
+        tables = tuple((oid, tuple(self._followed(oid, events))) for oid, events in decoded.tables)
         self.truncated(decoded.truncated_by)
+        return replace(decoded, tables=tables)
+
+    def _followed(self, oid: int, events: Sequence[TableEvents]) -> Iterator[TableEvents]:
+        lost = False
+        for event in events:
+            known = self.tables[oid]
+            if is_of_unknown_version(event.relation):
+                if not lost:
+                    yield replace(event, relation=known.relation, frame=None, truncate=False, diverged=_UNKNOWN)
+                lost = True
+                continue
+            lost = False
+            if event.relation != known.relation:
+                log.info("relation_changed", table=event.relation.full_name)
+                self.tables[oid] = known.model_copy(update={"relation": event.relation})
+                self.changed = True
+            yield event
 
     def truncated(self, xids: Mapping[int, tuple[int, ...]]) -> None:
         """These transactions emptied tables, in the stream: their new files are explained."""
@@ -127,7 +127,6 @@ class KnownTables:
         """Know again what the journal knows: the open batch is given up, the stream is sent again from its start."""
         tables, self.publication = self._in_journal
         self.tables = dict(tables)
-        self._unknown = set()
         self.changed = False
 
 
@@ -181,5 +180,5 @@ class Relations(KnownTables):
 
     def is_wanted(self, oid: int) -> bool:
         """Whether a table that is not carried is to be: the pipeline has to start again to copy it."""
-        plan = plan_tables(self._sql, self._source, pipeline=self._pipeline)
+        plan = plan_tables(self._sql, self._source, pipeline=self._pipeline, carried=self.tables)
         return any(table.oid == oid for table in plan.tables)

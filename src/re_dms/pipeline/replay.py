@@ -21,7 +21,6 @@ from re_dms.decode.frames import Frames
 from re_dms.decode.line_frames import COMMIT, Lines
 from re_dms.decode.test_decoding import TestDecodingDecoder
 from re_dms.errors import InvariantError, SourceError
-from re_dms.failpoints import failpoint
 from re_dms.journal.completed import Completed
 from re_dms.journal.journal import Journal
 from re_dms.journal.opening import open_store
@@ -92,10 +91,14 @@ class Replay:
         self.position = int(self.end)
         self.last_commit = None if tail is None else tail.last_commit
         self.registry: RegistryRef | None = None if tail is None else tail.registry
-        self.completed = Completed.open(self.journal, self.replay.stream, () if tail is None else tail.completed)
+        refs = () if tail is None else tail.completed
+        self.completed = Completed.open(self.journal, self.replay.stream, refs)
+        names = sorted({ref.stream for ref in refs} - {self.replay.stream})
+        self.others = [Completed.open(self.journal, name, refs) for name in names]
         self.relations = KnownTables({} if registry is None else registry.tables)
         self.resolver = ReplayResolver(self.relations, source.catalog, include=source.include, exclude=source.exclude)
-        self.transcript = Transcript(self._known)
+        self.dropped = self.resolver.forgotten() if self.settings.forget else ()
+        self.transcript = Transcript(self._known, self._is_elsewhere)
         self.decoder = self._new_decoder()
         self.control.send({"event": "planned", "position": str(self.end), "batch": self.number})
         self.control.send({"event": "streaming", "lsn": str(self.end), "backend": None})
@@ -107,6 +110,13 @@ class Replay:
         asked = np.array(xids, dtype=np.uint32)
         known, crcs = self.completed.lookup(asked)
         return dict(zip(asked[known].tolist(), crcs[known].tolist(), strict=True))
+
+    def _is_elsewhere(self, xid: int, crc: int) -> bool:
+        if not self.others:
+            return False
+        asked = np.array([xid], dtype=np.uint32)
+        found = (other.lookup(asked) for other in self.others)
+        return any(known[0] and crcs[0] == crc for known, crcs in found)
 
     # ------------------------------------------------------------------ the input
 
@@ -201,7 +211,6 @@ class Replay:
         """Make the open batch exist; what is done is told with it."""
         if self.batch is None:
             return
-        failpoint("replay.before_seal")
         manifest = self.batch.seal(
             kind="stream",
             start=self.end,
@@ -209,10 +218,10 @@ class Replay:
             last_commit=self.last_commit,
             relations=self.relations,
             registry=self.registry,
+            dropped=self.dropped,
             completed=self.completed.seal(self.number + 1, self.writer),
         )
-        failpoint("replay.sealed")
-        self.number, self.end, self.registry = manifest.number, manifest.end, manifest.registry
+        self.number, self.end, self.registry, self.dropped = manifest.number, manifest.end, manifest.registry, ()
         self.control.send(
             {
                 "event": "sealed",

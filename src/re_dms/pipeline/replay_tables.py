@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from re_dms.decode.decoded import Decoded
-from re_dms.errors import RelationChanged
+from re_dms.errors import ConfigurationError, RelationChanged
 from re_dms.lsn import LSN
 from re_dms.manifest import TableState
 from re_dms.pipeline.batch import Batch
@@ -44,6 +44,13 @@ class ReplayResolver(LineResolver):
                     f"table {'.'.join(name)} has rows in the stream and is not in the catalog", remedy=_UNKNOWN_REMEDY
                 )
             line = [] if name not in now else [table.oid for table in tables.line(now[name])]
+            names_of = [(table.schema, table.name) for table in tables.line(now[name])] if line else [name]
+            carried = any(oid in self.relations.tables for oid in line) or (not line and name in then)
+            if carried and not self._is_chosen(*names_of):
+                raise ConfigurationError(
+                    f"table {'.'.join(name)} has rows in the stream, is carried, and is left out now",
+                    remedy="include it again, or give --forget (its target stays as it is)",
+                )
             if line and not any(oid in self.relations.tables for oid in line):
                 wanted = self.catalog.wanted() if wanted is None else wanted
                 new |= wanted.intersection(line)
@@ -52,14 +59,38 @@ class ReplayResolver(LineResolver):
             self.fresh.add(oid)
         return super().locate(names)
 
-    def _is_chosen(self, name: Name) -> bool:
-        if any(pattern.matches(*name) for pattern in self.exclude):
+    def _is_chosen(self, *names: Name) -> bool:
+        """Whether a table is, by its own name or that of what it is a partition of."""
+        if any(pattern.matches(*name) for pattern in self.exclude for name in names):
             return False
-        return not self.include or any(pattern.matches(*name) for pattern in self.include)
+        return not self.include or any(pattern.matches(*name) for pattern in self.include for name in names)
+
+    def forgotten(self) -> tuple[int, ...]:
+        """Tables that are carried and left out now: they are carried no more."""
+        gone = [
+            oid
+            for oid, state in self.relations.tables.items()
+            if not self._is_chosen((state.relation.schema, state.relation.name))
+        ]
+        for oid in gone:
+            del self.relations.tables[oid]
+        self.relations.sealed()  # a batch that is given up does not bring them back
+        return tuple(gone)
 
     def begin(self, decoded: Decoded, batch: Batch, position: LSN) -> None:
-        """Targets of tables whose first lines these are begin empty, as of `position`."""
+        """Targets of tables whose first lines these are begin empty, as of `position`.
+
+        Raises RelationChanged for what cannot be followed: a stream stops there and copies the table, which nobody can
+        do here, so that nothing of it may come into the journal.
+        """
         for oid, events in decoded.tables:
+            for event in events:
+                if event.diverged is not None:
+                    raise RelationChanged(
+                        f"table {event.relation.full_name} cannot be followed: {event.diverged}",
+                        remedy="leave it out with --exclude (and --forget, if it is carried already), or record again with"
+                        " a replica identity",
+                    )
             if oid in self.fresh:
                 self.fresh.discard(oid)
                 relation = events[0].relation

@@ -37,12 +37,20 @@ _OTHER_STREAM: Final = "give it a stream name of its own with --stream, or repla
 Known = Callable[[Sequence[int]], dict[int, int]]
 """Of these xids those that are complete already, each with its rows' checksum."""
 
+Elsewhere = Callable[[int, int], bool]
+"""Whether a transaction with this xid and this checksum is complete in another stream of the same database."""
+
 
 class Transcript:
-    """The transactions of one stream, over all its blocks. `known` looks into the journal's progress."""
+    """The transactions of one stream, over all its blocks.
 
-    def __init__(self, known: Known) -> None:
+    `known` looks into the journal's progress. `elsewhere`: a file under another name is another stream, and what both
+    hold must count once; where an xid has other rows there, it is another history's, and counts.
+    """
+
+    def __init__(self, known: Known, elsewhere: Elsewhere = lambda _xid, _crc: False) -> None:
         self._known = known
+        self._elsewhere = elsewhere
         self._open: OpenTransaction | None = None
         self._held: dict[bytes, Held] = {}
         self._streamed = StreamedTransactions()
@@ -154,7 +162,7 @@ class _Block:
             raise self._refusal(record, "a COMMIT of another transaction")
         first = max(open_.first, 0)
         crc, rows = self._read_on(open_, record)
-        if self._is_new(open_.xid, crc, record) and (rows or open_.given):
+        if self._is_new(open_.xid, crc, record, numbered=open_.numbered) and (rows or open_.given):
             self.keep[first : record + 1] = True
             self._complete(open_.xid, crc)
         self.script._abandoned.pop(open_.xid, None)
@@ -169,11 +177,11 @@ class _Block:
         rows = int(self.tables_before[record] - self.tables_before[min(first, record)])
         return zlib.crc32(self.view[start:end], open_.crc) if start < end else open_.crc, open_.rows + rows
 
-    def _is_new(self, xid: int, crc: int, record: int) -> bool:
+    def _is_new(self, xid: int, crc: int, record: int, *, numbered: bool = True) -> bool:
         before = self.known.get(xid, self.seen.get(xid))
-        if before is None:
+        if before is None and not (numbered and self.script._elsewhere(xid, crc)):
             return True
-        if before != crc:
+        if before is not None and before != crc:
             raise ChangesMissing(
                 f"{self.lines.place(record)}: transaction {xid} is done already, and had other rows: this is another"
                 " server's or another history's stream",

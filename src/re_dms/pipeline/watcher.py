@@ -154,7 +154,7 @@ class Watcher:
                 with reported("watching the catalog"):
                     self._sql.execute("rollback")
         if any(oid not in self._published for oid in described):
-            plan = plan_tables(self._sql, self._source, pipeline=self._pipeline)
+            plan = plan_tables(self._sql, self._source, pipeline=self._pipeline, carried=self._relations.tables)
             self._published = {table.oid: table for table in plan.tables}
         self._pending = _Look(
             seen=seen,
@@ -230,7 +230,7 @@ class Watcher:
         new = wanted - carried - self._ignored
         if not new:
             return
-        plan = plan_tables(self._sql, self._source, pipeline=self._pipeline)
+        plan = plan_tables(self._sql, self._source, pipeline=self._pipeline, carried=self._relations.tables)
         if joined := [table.full_name for table in plan.tables if table.oid in new]:
             raise TablesChanged(f"{len(joined)} tables joined {where}: {', '.join(joined[:5])}; starting again")
         self._ignored |= new

@@ -103,6 +103,17 @@ class Heard:
         waits = self.sealed > max(self.applied, 0) and self.applied >= 0
         return time.time() - self.last_commit_us / 1e6 if waits and self.last_commit_us else 0.0
 
+    def ending(self) -> dict[str, Any]:
+        """The fields of the last log line."""
+        if self.finished is None:
+            return {"lsn": str(self.lsn), "batches": self.batches}
+        return {
+            "batches": self.batches,
+            "transactions": self.transactions,
+            "changes": self.changes,
+            "skipped": self.skipped,
+        }
+
     def summary(self) -> dict[str, Any]:
         """The line of `--json`."""
         return {

@@ -281,7 +281,7 @@ def run(
         click.echo(to_json(supervisor.heard.summary()))
     failure = supervisor.failure
     if failure is None:
-        log.info("ended", lsn=str(supervisor.heard.lsn), batches=supervisor.heard.batches, exit_code=code)
+        log.info("ended", **supervisor.heard.ending(), exit_code=code)
         return code
     if not is_human(settings.log):  # people read the command's own two lines
         words = {"error": failure["kind"], "reason": failure["message"], "remedy": failure["remedy"]}

@@ -6,7 +6,7 @@ database, and `source.tables` and `source.exclude` alone choose.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import psycopg
@@ -20,11 +20,14 @@ from re_dms.source.publication import PublicationPlan, plan_publication, planned
 from re_dms.source.watched import published_oids
 
 
-def plan_tables(connection: psycopg.Connection[Any], source: SourceSettings, *, pipeline: str) -> PublicationPlan:
-    """Decide which tables the pipeline carries. Changes nothing.
+def plan_tables(
+    connection: psycopg.Connection[Any], source: SourceSettings, *, pipeline: str, carried: Collection[int] = ()
+) -> PublicationPlan:
+    """Decide which tables the pipeline carries; `carried` are those that it carries already. Changes nothing.
 
     Raises ConfigurationError as `plan_publication` does; without a publication for patterns that name no table, for
-    tables whose UPDATE or DELETE could not be followed, and for a database whose encoding nobody would convert.
+    tables whose UPDATE or DELETE could not be followed (those that are carried stop by name when it happens), and for
+    a database whose encoding nobody would convert.
     """
     if has_publication(source):
         return plan_publication(connection, source, pipeline=pipeline)
@@ -34,7 +37,8 @@ def plan_tables(connection: psycopg.Connection[Any], source: SourceSettings, *, 
     chosen = _chosen(source, tables)
     if not chosen:
         raise ConfigurationError("there is no table to replicate", remedy="name tables with `tables`")
-    require_publishable(connection, tables, chosen, published=False)
+    new = [table for table in chosen if table.oid not in carried]
+    require_publishable(connection, tables, new, published=False)
     return unpublished(chosen)
 
 
