@@ -121,7 +121,7 @@ def test_the_demo_survives_its_crash_and_keeps_what_it_was_asked_to_keep(
     kept = stage.directory / "kept"
     kept.mkdir()
     kept.chmod(0o711)  # whatever the umask: root's Postgres may enter it, so it keeps its data there
-    demo = stage.start("--seconds", "6", "--scale", "0.2", "--json", "--keep", str(kept))
+    demo = stage.start("--seconds", "4", "--scale", "0.2", "--json", "--keep", str(kept))
     stdout, stderr = demo.communicate()
     assert demo.returncode == 0, stderr
     assert "SIGKILL" in stderr
@@ -145,7 +145,7 @@ def test_the_same_story_is_played_on_the_redshift_stand_in(stage: Stage) -> None
     kept = stage.directory / "kept"
     kept.mkdir()
     kept.chmod(0o711)
-    arguments = ("--warehouse", "redshift-standin", "--seconds", "5", "--scale", "0.1", "--json", "--keep", str(kept))
+    arguments = ("--warehouse", "redshift-standin", "--seconds", "4", "--scale", "0.1", "--json", "--keep", str(kept))
     demo = stage.start(*arguments, AWS_PROFILE="of-the-user", AWS_ENDPOINT_URL="http://127.0.0.1:1")
     stdout, stderr = demo.communicate()
     assert demo.returncode == 0, stderr

@@ -130,8 +130,9 @@ def _is_equal(pipeline: RedshiftPipeline) -> bool:
 
 
 def caught_up(pipeline: RedshiftPipeline, running: Running, loads: int) -> list[int]:
-    """Wait until both ends are equal, and end the service. How many batches each load behind these stood for."""
-    until(lambda: pipeline.differences(TABLES) == {}, SECONDS_MAX)
+    """Wait until all is loaded, and end the service. How many batches each load behind these stood for."""
+    # Both ends are compared once, after that: all of their rows go through this process.
+    until(lambda: running.events("loaded")[-1]["number"] >= running.events("sealed")[-1]["number"], SECONDS_MAX)
     running.signal(signal.SIGTERM)
     assert running.finish().code == 128 + signal.SIGTERM
     pipeline.assert_equal(*TABLES)

@@ -6,7 +6,7 @@ import re
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from redshift_standin.copy.acceptors import accept
@@ -63,6 +63,7 @@ OPTIONS = st.fixed_dictionaries(
 
 
 @pytest.mark.parametrize("kind", TYPES)
+@settings(max_examples=settings().max_examples // 2)  # of twenty fields each, and a type shares its judge with others
 @given(data=st.data())
 def test_what_the_quick_judge_accepts_the_slow_one_accepts_with_the_same_text(kind, data):
     name, _, arguments = kind.partition("(")

@@ -39,9 +39,11 @@ CASES = [
 ]
 
 
-@pytest.fixture
-def backend(database):
-    with psycopg.connect(database.dsn, autocommit=True, options="-c timezone=UTC") as connection:
+@pytest.fixture(scope="module")
+def backend(postgres):
+    """A session that makes temporary tables only."""
+    postgres.start()  # a test before may have ended it
+    with psycopg.connect(postgres.dsn(), autocommit=True, options="-c timezone=UTC") as connection:
         yield connection
 
 

@@ -3,7 +3,7 @@
 import datetime as dt
 import decimal
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -13,7 +13,7 @@ import redshift_connector.error
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fix_postgres import Database
+from localpg import LocalPostgres
 from redshift_standin.errors import RedshiftError
 from redshift_standin.wire.numbers import modifier, redshift_numeric
 from redshift_standin.wire.session import Result
@@ -252,22 +252,27 @@ ORACLE = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", ORACLE)
-@pytest.mark.parametrize("zone", ["UTC", "America/St_Johns", "Asia/Kolkata"])
-def test_binary_forms_are_those_that_postgres_sends(database: Database, name: str, zone: str) -> None:
-    if zone != "UTC" and name != "timestamptz":
-        return
-    with database.connect() as connection:
-        connection.execute(f"set timezone to '{zone}'")
-        for text in ORACLE[name]:
-            command = f"select $1::{name}".encode()
-            plain, binary = (
-                connection.pgconn.exec_params(command, [text.encode()], result_format=code) for code in (0, 1)
-            )
-            value = plain.get_value(0, 0)
-            assert value is not None, plain.error_message
-            (encode,) = encoders([column("c", plain.ftype(0))], [1], 0)
-            assert (encode(value) if encode else value) == binary.get_value(0, 0), text
+@pytest.fixture(scope="module")
+def oracle(postgres: LocalPostgres) -> Iterator[psycopg.Connection[Any]]:
+    """A session that makes nothing."""
+    postgres.start()  # a test before may have ended it
+    with psycopg.connect(postgres.dsn(), autocommit=True) as connection:
+        yield connection
+
+
+@pytest.mark.parametrize(
+    ("zone", "name"),
+    [*(("UTC", name) for name in ORACLE), ("America/St_Johns", "timestamptz"), ("Asia/Kolkata", "timestamptz")],
+)
+def test_binary_forms_are_those_that_postgres_sends(oracle: psycopg.Connection[Any], zone: str, name: str) -> None:
+    oracle.execute(f"set timezone to '{zone}'")
+    for text in ORACLE[name]:
+        command = f"select $1::{name}".encode()
+        plain, binary = (oracle.pgconn.exec_params(command, [text.encode()], result_format=code) for code in (0, 1))
+        value = plain.get_value(0, 0)
+        assert value is not None, plain.error_message
+        (encode,) = encoders([column("c", plain.ftype(0))], [1], 0)
+        assert (encode(value) if encode else value) == binary.get_value(0, 0), text
 
 
 def test_a_time_with_zone_is_told_in_utc() -> None:
