@@ -152,3 +152,21 @@ def test_a_partition_that_is_emptied_alone_diverges(both: BothPlugins) -> None:
         (False, False),
         (False, True),
     ]
+
+
+def test_an_identity_that_was_full_then_and_is_the_key_now_is_read_by_its_key(both: BothPlugins) -> None:
+    both.step("create table w (id int primary key, a text, b text); alter table w replica identity full")
+    both.database.execute(
+        "insert into w values (1, null, 'b'), (2, 'x', null); update w set id = id + 10; delete from w where id = 11;"
+        "alter table w replica identity default; delete from w"
+    )
+    _, found = both.step("select 1")
+    listed = [each for each in told(found)["public.w"] if isinstance(each, dict)]
+    assert [(chr(each["op"]), each.get("k1"), each.get("c1"), each.get("k2")) for each in listed] == [
+        ("I", None, "1", None),
+        ("I", None, "2", None),
+        ("U", "1", "11", None),
+        ("U", "2", "12", None),
+        ("D", "11", None, None),
+        ("D", "12", None, None),
+    ]

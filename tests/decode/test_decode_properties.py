@@ -208,7 +208,7 @@ def damage(stream: list[bytes], random: Random) -> list[bytes]:
         case "flip":
             message[where] ^= 1 << value % 8
         case "shorten":
-            del message[-1 - value % (len(message) - 1) :]
+            del message[-1 - value % max(1, len(message) - 1) :]
         case "lengthen":
             message += bytes([value]) * (1 + where % 9)
         case "drop":

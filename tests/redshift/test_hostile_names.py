@@ -41,14 +41,8 @@ def changes(bench: RedshiftBench, name: str, oid: int) -> list[TableChanges]:
     """Every step and every statement that the merge knows."""
     keyed, append = shaped(name, KeyKind.KEYED, oid), shaped(name, KeyKind.APPEND, oid + 1)
     wider = dataclasses.replace(keyed, columns=(*keyed.columns[:2], column(4, f"{name[:50]}4", missing="it's \\")))
-    partial: Row = {"op": "P", "mask": "2,3", "f1": "1", "c1": "5"}
-    changed = [
-        table(
-            (keyed, wider),
-            bench.journal.changes(keyed, partial, {"op": "D", "c1": "1"}),
-            bench.journal.changes(wider, {"op": "U", "c1": "6"}, index=1),
-        )
-    ]
+    rows: list[Row] = [{"op": "P", "mask": "2,4", "f1": "1", "c1": "5"}, {"op": "D", "c1": "1"}, {"op": "U", "c1": "6"}]
+    changed = [table(wider, bench.journal.changes(wider, *rows))]
     if name in APPENDED:
         inserts = bench.journal.changes(append, {"op": "I", "c1": "3"})
         changed.append(table(append, inserts, Truncate(relation=0)))

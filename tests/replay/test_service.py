@@ -138,6 +138,35 @@ def test_several_packed_files_and_a_schema_file_in_place_of_the_source(
     assert len(second) > 0
 
 
+@pytest.mark.parametrize(
+    "points",
+    [
+        ("root.created", "capture.encoded:3", "capture.before_manifest:2"),
+        ("capture.data_put:2", "capture.after_manifest:3", "apply.committed:2"),
+    ],
+    ids=["before a batch", "after it"],
+)
+def test_a_kill_at_each_step_loses_and_doubles_nothing(
+    pipeline: Pipeline, recorder: Recorder, tmp_path: Path, points: tuple[str, ...]
+) -> None:
+    for start in range(0, 30000, 3000):
+        pipeline.database.execute(
+            f"insert into orders select g, repeat('x', 99), 1 from generate_series({start}, {start} + 2999) g"
+        )
+        pipeline.database.execute(
+            f"update orders set id = -id, amount = 2 where id between {start} + 5 and {start} + 900"
+        )
+    recorder.record(tmp_path / "data.txt")
+    (once := tmp_path / "once").mkdir()
+    actions = [f"{name}:kill@{count or 1}" for name, _, count in (point.partition(":") for point in points)]
+    environment = {"RE_DMS_FAILPOINTS": ",".join(actions), "RE_DMS_FAILPOINT_ONCE": str(once)}
+    words = [str(tmp_path / "data.txt"), "--flush-mb", "1", "--json"]
+    finished = pipeline.run("replay", *words, environment=environment)
+    assert finished.code == 0, finished.log
+    assert len(list(once.iterdir())) == len(points)
+    pipeline.assert_equal("orders")
+
+
 def test_a_journal_of_a_slot_or_of_another_database_takes_no_replay(
     pipeline: Pipeline, recorder: Recorder, tmp_path: Path
 ) -> None:

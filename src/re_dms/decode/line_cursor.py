@@ -28,7 +28,7 @@ _FORMS: Final = {
 
 
 class LineCursor:
-    """`rows` are numbers of lines; `at` is where each stands, .
+    """`rows` are numbers of lines; `at` is where each stands.
 
     A step that finds what no server writes raises DecodeError for the first such line. A header that is another one
     than expected is no error: `matches` tells.
@@ -44,10 +44,14 @@ class LineCursor:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def narrow(self, chosen: Bits | slice) -> None:
-        """Go on with these lines only."""
-        self.rows, self.at = self.rows[chosen], self.at[chosen]
-        self._quote, self._ends = self._quote[chosen], self._ends[chosen]
+    @property
+    def place(self) -> tuple[Offsets, Offsets]:
+        """Where all lines stand, to come back to."""
+        return self.at, self._quote
+
+    @place.setter
+    def place(self, place: tuple[Offsets, Offsets]) -> None:
+        self.at, self._quote = place
 
     def matches(self, text: bytes) -> Bits:
         """Which lines go on with these bytes."""

@@ -153,13 +153,29 @@ class _Tuples:
 
     def read_old(self, is_delete: Bits) -> int | None:
         """Old tuples: of the key, or of the whole row without its NULLs. Returns the first line that does not fit."""
+        start = self._cursor.place
+        if self.layout.relation.identity == FULL:
+            return self._read_old(is_delete, whole=True)
+        misfit = self._read_old(is_delete, whole=False)
+        if misfit is None:
+            return None
+        # An identity that was FULL then, and is not now: the lines hold more than the key, which is all that counts.
+        self._cursor.place = start
+        self.values = {}
+        misfit = self._read_old(is_delete, whole=True)
+        relation = self.layout.relation
+        self.values = {attnum: cells for attnum, cells in self.values.items() if attnum in relation.key}
+        return misfit
+
+    def _read_old(self, is_delete: Bits, *, whole: bool) -> int | None:
+        """`whole`: any column may be there, those of the key must be; otherwise the key's alone are."""
         relation, cursor = self.layout.relation, self._cursor
-        whole = relation.identity == FULL
         for column in self.layout.columns:
-            if not whole and column.attnum not in relation.key:
+            in_key = relation.identity != FULL and column.attnum in relation.key
+            if not whole and not in_key:
                 continue
             present = cursor.matches(column.header) & ~cursor.ended
-            if not whole and not present.all():
+            if in_key and not present.all():
                 return self._first(~present)
             cursor.skip(column.header, present)
             self._take(column, cursor, present)

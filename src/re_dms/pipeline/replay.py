@@ -179,8 +179,7 @@ class Replay:
         decoded = _timed(self.decoder.decode(lines, {}))
         batch = self._open_batch()
         self.resolver.begin(decoded, batch, self.end)
-        self.relations.follow(decoded)
-        batch.add(decoded)
+        batch.add(self.relations.follow(decoded))
         self.received += frames.size - int(part.starts[0])
         times = decoded.commits.time_us
         return int(times[-1]) if len(times) else 0

@@ -162,12 +162,21 @@ class _Block:
             raise self._refusal(record, "a COMMIT of another transaction")
         first = max(open_.first, 0)
         crc, rows = self._read_on(open_, record)
+        self.script._abandoned.pop(open_.xid, None)
         if self._is_new(open_.xid, crc, record, numbered=open_.numbered) and (rows or open_.given):
+            self._require_no_gap(open_.place)
             self.keep[first : record + 1] = True
             self._complete(open_.xid, crc)
-        self.script._abandoned.pop(open_.xid, None)
         self.script._ordinal += not open_.numbered
         self.script._open = None
+
+    def _require_no_gap(self, place: str) -> None:
+        """Commits are in order: what comes behind a torn transaction cannot be applied before it is there, whole."""
+        for torn in self.script.torn()[:1]:
+            raise SourceError(
+                f"{place}: a new transaction behind one that is not whole, {torn}",
+                remedy="replay the file that has that one whole first, or alone what comes before it",
+            )
 
     def _read_on(self, open_: OpenTransaction, record: int) -> tuple[int, int]:
         """The checksum of the open transaction's rows up to `record`, and how many they are."""
@@ -232,6 +241,7 @@ class _Block:
                 )
             script.skipped += 1
         elif self._is_new(xid, held.crc, record):
+            self._require_no_gap(held.place)
             self._flush(record)
             self.found.parts.append(Part(payload=held.payload, starts=held.starts, ends=held.ends, commits=1))
             self._complete(xid, held.crc)

@@ -1,0 +1,359 @@
+"""What test_decoding's text says, read one character at a time: slow, plain, and without any code of the product.
+
+Whoever changes the product's readers compares them with this one; so it must stay obviously right, not fast.
+Source: contrib/test_decoding/test_decoding.c, src/bin/pg_basebackup/pg_recvlogical.c
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from replay.reference_text import UNSENT, Characters, Refused, Torn, Value
+
+
+Row = dict[str, Value]
+Change = tuple[str, str, Row | None, Row | None]
+"""Table (`schema.name`), INSERT, UPDATE, DELETE or TRUNCATE, the old columns, the new ones."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Version:
+    """A table as its lines have it: (name, type) of its columns, those of the key, pg_class.relreplident."""
+
+    columns: tuple[tuple[str, str], ...]
+    key: tuple[str, ...] = ()
+    identity: str = "d"
+
+
+Catalog = Mapping[tuple[str, str], tuple[Version, ...]]
+"""By (schema, name) the versions that a table's lines may have; none: the table is left out."""
+
+
+@dataclass(kw_only=True)
+class Reading:
+    """`transactions`: those that are whole, each once, in the order in which they end. `end`: behind the last of them.
+
+    `refused`: the byte that no server writes there, and why. `torn`: where a record begins that is not whole.
+    `missing`: where the transactions begin that have not come to their end.
+    """
+
+    transactions: list[list[Change]] = field(default_factory=list)
+    ends: list[int] = field(default_factory=list)
+    refused: tuple[int, str] | None = None
+    torn: int | None = None
+    missing: list[int] = field(default_factory=list)
+
+
+_OPS: Final = (b"INSERT", b"UPDATE", b"DELETE", b"TRUNCATE")
+_FLAGS: Final = (b" (no-flags)", b" restart_seqs cascade", b" restart_seqs", b" cascade")
+_LINES: Final = (b"BEGIN", b"COMMIT", b"table ", b"message: ", b"pg_recvlogical: ")
+# What betrays another line inside of one that nobody reads.
+_BETRAYERS: Final = (b"BEGIN", b"COMMIT", b"PREPARE", b"TXN ", *(b": " + op + b":" for op in _OPS))
+_MESSAGE_BYTES_MAX: Final = 0x3FFFFFFF
+
+
+@dataclass
+class _Open:
+    """A transaction that was begun at `start`; its lines begin at `body`."""
+
+    xid: int | None
+    start: int
+    body: int
+    rows: int = 0
+    changes: list[Change] = field(default_factory=list)
+
+
+class _Reader:
+    def __init__(self, data: bytes, catalog: Catalog) -> None:
+        self.text = Characters(data, 0)
+        self.data = data
+        self.catalog = catalog
+        self.reading = Reading()
+        self.open: _Open | None = None
+        self.done: dict[int, bytes] = {}
+        self.missing: dict[int, int] = {}
+        self.prepared: dict[bytes, tuple[_Open, bytes]] = {}
+        self.streamed: set[int | None] = set()
+        self.numbered: bool | None = None
+
+    def read(self) -> Reading:
+        start = 0
+        try:
+            while self.text.at < len(self.data):
+                start = self.text.at
+                self._record()
+        except Torn:
+            self.reading.torn = start
+        except Refused as refused:
+            self.reading.refused = refused.at, refused.why
+        if self.open is not None:
+            self._leave(self.open)
+        self.reading.missing = sorted(self.missing.values())
+        return self.reading
+
+    def _record(self) -> None:
+        start, text = self.text.at, self.text
+        if text.comes(b"pg_recvlogical: "):
+            while text.take() != b"\n":
+                pass
+            return
+        if text.comes(b"message: "):
+            self._message()
+        elif text.accept(b"table "):
+            self._table()
+        elif text.accept(b"BEGIN"):
+            self._begin(start)
+        elif text.accept(b"COMMIT PREPARED "):
+            self._end_prepared(start, commits=True)
+        elif text.accept(b"ROLLBACK PREPARED "):
+            self._end_prepared(start, commits=False)
+        elif text.accept(b"PREPARE TRANSACTION "):
+            self._prepare(start)
+        elif text.accept(b"COMMIT"):
+            self._commit(start)
+        else:
+            self._streamed()
+        text.expect(b"\n")
+        if b"\0" in self.data[start : text.at]:
+            raise Refused(start, "a NUL")
+
+    # ------------------------------------------------------------------ transactions
+
+    def _xid(self) -> int | None:
+        return self.text.number() if self.text.accept(b" ") else None
+
+    def _begin(self, start: int) -> None:
+        xid = self._xid()
+        self._end_of_line()
+        if xid is not None and xid >= 2**32:
+            raise Refused(start, "a number that is no xid")
+        if self.numbered not in (None, xid is not None):
+            raise Refused(start, "with and without xids")
+        self.numbered = xid is not None
+        if self.open is not None and self.open.xid is None:
+            raise Refused(start, "nobody can tell what was sent before")
+        if self.open is not None:
+            self._leave(self.open)
+        self.open = _Open(xid=xid, start=start, body=self.text.at + 1)
+
+    def _leave(self, left: _Open) -> None:
+        """It may come again, whole."""
+        if left.xid is None or left.xid not in self.done:
+            self.missing.setdefault(left.xid or 0, left.start)
+        self.open = None
+
+    def _commit(self, start: int) -> None:
+        xid = self.text.number() if not self.text.comes(b" (at ") and self.text.accept(b" ") else None
+        self._time()
+        self._end_of_line()
+        ended, self.open = self._opened(start), None
+        if ended.xid != xid:
+            raise Refused(start, "a COMMIT of another transaction")
+        self._give(ended, self.data[ended.body : start], start)
+
+    def _opened(self, start: int) -> _Open:
+        if self.open is None:
+            raise Refused(start, "outside of a transaction")
+        return self.open
+
+    def _give(self, ended: _Open, body: bytes, start: int) -> None:
+        if ended.xid is not None:
+            known = self.done.get(ended.xid)
+            if known is not None and known != body:
+                raise Refused(start, "the same xid with other lines")
+            if known is not None:
+                return
+            if ended.rows and set(self.missing) - {ended.xid}:
+                raise Refused(start, "another transaction is missing before it")
+            self.missing.pop(ended.xid, None)
+        if ended.rows:
+            self.done |= {} if ended.xid is None else {ended.xid: body}
+            self.reading.transactions.append(ended.changes)
+            self.reading.ends.append(self.text.at + 1)
+
+    def _prepare(self, start: int) -> None:
+        gid = self._gid()
+        xid = self.text.number() if self.text.accept(b", txid ") else None
+        self._time()
+        self._end_of_line()
+        held, self.open = self._opened(start), None
+        if xid != held.xid:
+            raise Refused(start, "a PREPARE of another transaction")
+        self.missing.pop(held.xid or 0, None)
+        self.prepared[gid] = held, self.data[held.body : start]
+
+    def _end_prepared(self, start: int, *, commits: bool) -> None:
+        gid = self._gid()
+        xid = self.text.number() if self.text.accept(b", txid ") else None
+        self._time()
+        self._end_of_line()
+        held = self.prepared.pop(gid, None)
+        if commits and held is not None:
+            self._give(*held, start)
+        elif commits and xid not in self.done:
+            raise Refused(start, "a prepared transaction that is not in the stream")
+
+    def _gid(self) -> bytes:
+        self.text.accept(b" ")
+        self.text.accept(b"E")
+        return self.text.quoted(b"'")
+
+    def _time(self) -> None:
+        if self.text.accept(b" (at "):
+            while self.text.peek() not in b"()\n":
+                self.text.take()
+            self.text.expect(b")")
+
+    def _end_of_line(self) -> None:
+        if self.text.peek() != b"\n":
+            self.text.refuse("the line should end here")
+
+    def _streamed(self) -> None:
+        """Lines of transactions that are sent before their end; test_decoding leaves the rows out."""
+        text, start = self.text, self.text.at
+        while text.peek() != b"\n":
+            text.take()
+        line = self.data[start : text.at]
+        number = rb"(?:TXN ([0-9]+)|transaction)"
+        blocks = rb"(?:opening|closing) a streamed block for transaction(?: TXN ([0-9]+))?"
+        if re.fullmatch(blocks, line):
+            return
+        if found := re.fullmatch(rb"streaming (?:change|truncate) for " + number, line):
+            self.streamed.add(found[1] and int(found[1]))
+        elif found := re.fullmatch(rb"aborting streamed \(sub\)transaction(?: TXN ([0-9]+))?", line):
+            self.streamed.discard(found[1] and int(found[1]))
+        elif found := re.fullmatch(rb"committing streamed transaction(?: TXN ([0-9]+))?(?: \(at [^()]*\))?", line):
+            if (found[1] and int(found[1])) in self.streamed:
+                raise Refused(start, "rows that are not in the stream")
+        else:
+            raise Refused(start, "an unknown line")
+
+    # ------------------------------------------------------------------ messages
+
+    def _message(self) -> None:
+        """The first reading of prefix and size is right of which the content is followed by a newline.
+
+        A line that begins like a record, before there is such a reading, tells that this one was cut."""
+        text, start = self.text, self.text.at
+        text.expect(b"message: transactional: ")
+        if text.take() not in b"01":
+            text.refuse("an unknown flag")
+        text.expect(b" prefix: ")
+        at = text.at
+        while at < len(self.data):
+            if self.data[at : at + 1] == b"\n" and self.data.startswith(_LINES, at + 1):
+                raise Refused(at, "a message that does not end")
+            found = re.match(rb", sz: (0|[1-9][0-9]{0,9}) content:", self.data[at : at + 40])
+            if found is None:
+                at += 1
+                continue
+            at += found.end()
+            end = at + int(found[1])
+            if end - start > _MESSAGE_BYTES_MAX:
+                continue
+            if end >= len(self.data):
+                break
+            if self.data[end : end + 1] == b"\n":
+                text.at = end
+                return
+        raise Torn
+
+    # ------------------------------------------------------------------ rows
+
+    def _table(self) -> None:
+        text, start = self.text, self.text.at
+        names = [self._name()]
+        while text.accept(b", "):
+            names.append(self._name())
+        text.expect(b": ")
+        op = next((op for op in _OPS if text.accept(op + b":")), b"")
+        if not op or (len(names) > 1 and op != b"TRUNCATE"):
+            text.refuse("a change of an unknown kind")
+        tables = [(".".join(name), self._versions(start, name)) for name in names]
+        if op == b"TRUNCATE":
+            if not any(text.accept(flag) for flag in _FLAGS):
+                text.refuse("an unknown flag")
+            changes: list[Change] = [(table, "TRUNCATE", None, None) for table, versions in tables if versions]
+        elif not tables[0][1]:
+            changes = []
+            self._pass_over(op)
+        else:
+            changes = [self._row(op, *tables[0])]
+        self._end_of_line()
+        open_ = self._opened(start)
+        open_.rows += 1
+        open_.changes += changes
+
+    def _name(self) -> tuple[str, str]:
+        schema = self.text.name()
+        self.text.expect(b".")
+        return schema, self.text.name()
+
+    def _versions(self, start: int, name: tuple[str, str]) -> Sequence[Version]:
+        if name not in self.catalog:
+            raise Refused(start, "a table that nobody knows")
+        return self.catalog[name]
+
+    def _pass_over(self, op: bytes) -> None:
+        """A line of a table that is left out: it is not read, unless another line may be in it."""
+        text, start = self.text, self.text.at
+        text.to_end_of_record()
+        if any(word in self.data[start : text.at] for word in _BETRAYERS):
+            end, text.at = text.at, start
+            self._old_and_new(op)
+            if text.at != end:
+                text.refuse("the line should end here")
+
+    def _old_and_new(
+        self, op: bytes
+    ) -> tuple[list[tuple[str, str, Value]] | None, list[tuple[str, str, Value]] | None]:
+        text = self.text
+        if op == b"DELETE":
+            return (None if text.accept(b" (no-tuple-data)") else text.row()), None
+        old = None
+        if op == b"UPDATE" and text.accept(b" old-key:"):
+            old = text.row()
+            text.expect(b" new-tuple:")
+        return old, text.row()
+
+    def _row(self, op: bytes, table: str, versions: Sequence[Version]) -> Change:
+        start = self.text.at
+        old, new = self._old_and_new(op)
+        for version in versions:
+            fitted = _fit(op, old, new, version)
+            if fitted is not None:
+                return (table, op.decode(), *fitted)
+        raise Refused(start, "columns that the table has not")
+
+
+def _fit(
+    op: bytes, old: list[tuple[str, str, Value]] | None, new: list[tuple[str, str, Value]] | None, version: Version
+) -> tuple[Row | None, Row | None] | None:
+    """Old and new row of a line as this version of its table has them; None if it is of another version."""
+    full = version.identity == "f"
+    if new is not None and tuple(column[:2] for column in new) != version.columns:
+        return None
+    if op != b"INSERT" and (version.identity == "n" or (op == b"DELETE" and old is None)):
+        return None  # nothing names the row
+    told = None
+    if old is not None:
+        wanted = [column for column in version.columns if full or column[0] in version.key]
+        given = [column[:2] for column in old]
+        if given != [column for column in wanted if not full or column in given]:
+            return None
+        if any(value is None or value is UNSENT for _, _, value in old):
+            return None
+        told = dict.fromkeys((name for name, _ in wanted)) | {name: value for name, _, value in old}
+    row = None if new is None else {name: value for name, _, value in new}
+    unsent = [name for name, value in (row or {}).items() if value is UNSENT]
+    if unsent and (op == b"INSERT" or (full and any(told is None or told[name] is None for name in unsent))):
+        return None
+    return told, row
+
+
+def read(data: bytes, catalog: Catalog) -> Reading:
+    """Everything that the text says, up to what no server writes, or its end."""
+    return _Reader(data, catalog).read()

@@ -1,0 +1,176 @@
+"""The words of test_decoding's lines, one character at a time: names, types, values.
+
+Source: contrib/test_decoding/test_decoding.c (print_literal), quote_identifier in src/backend/utils/adt/ruleutils.c
+"""
+
+from __future__ import annotations
+
+import re
+from enum import Enum, auto
+from typing import Final, Literal, NoReturn
+
+
+class Unsent(Enum):
+    """A value that an UPDATE did not send: large, and not changed."""
+
+    TOKEN = auto()
+
+
+UNSENT: Final = Unsent.TOKEN
+Value = bytes | None | Literal[Unsent.TOKEN]
+
+_INTEGERS: Final = ("smallint", "integer", "bigint", "oid")
+_NUMBERS: Final = ("real", "double precision", "numeric")
+_BITS: Final = ("bit", "bit varying")
+_FORMS: Final = (
+    {"boolean": rb"true|false"}
+    | dict.fromkeys(_INTEGERS, rb"-?[0-9]+")
+    | dict.fromkeys(_NUMBERS, rb"-?[0-9]+(\.[0-9]+)?(e[+-][0-9]+)?|NaN|-?Infinity")
+)
+_NAME_CHARACTERS: Final = b"abcdefghijklmnopqrstuvwxyz_0123456789"
+
+
+class Refused(Exception):
+    def __init__(self, at: int, why: str) -> None:
+        super().__init__(why)
+        self.at = at
+        self.why = why
+
+
+class Torn(Exception):
+    """The text ends here, and the record does not."""
+
+
+class Characters:
+    """The text from `at` on."""
+
+    def __init__(self, data: bytes, at: int) -> None:
+        self.data = data
+        self.at = at
+
+    def peek(self) -> bytes:
+        if self.at >= len(self.data):
+            raise Torn
+        return self.data[self.at : self.at + 1]
+
+    def take(self) -> bytes:
+        character = self.peek()
+        self.at += 1
+        return character
+
+    def comes(self, word: bytes) -> bool:
+        rest = self.data[self.at : self.at + len(word)]
+        if len(rest) < len(word) and word.startswith(rest):
+            raise Torn
+        return rest == word
+
+    def accept(self, word: bytes) -> bool:
+        found = self.comes(word)
+        self.at += len(word) if found else 0
+        return found
+
+    def expect(self, word: bytes) -> None:
+        for character in word:
+            if self.peek() != bytes([character]):
+                self.refuse(f"{word!r} is missing")
+            self.at += 1
+
+    def refuse(self, why: str) -> NoReturn:
+        raise Refused(self.at, why)
+
+    def quoted(self, quote: bytes) -> bytes:
+        """What stands between two quotes; the quote is doubled in it."""
+        self.expect(quote)
+        found = b""
+        while True:
+            character = self.take()
+            if character == quote and not (self.at < len(self.data) and self.peek() == quote):
+                return found
+            if character == quote:
+                self.take()
+            found += character
+
+    def number(self) -> int:
+        digits = b""
+        while self.peek() in b"0123456789":
+            digits += self.take()
+        if not digits:
+            self.refuse("a number is missing")
+        return int(digits)
+
+    # ------------------------------------------------------------------ names and types
+
+    def name(self) -> str:
+        if self.peek() == b'"':
+            return self.utf8(self.quoted(b'"'))
+        found = b""
+        while self.peek() in _NAME_CHARACTERS:
+            found += self.take()
+        if not found:
+            self.refuse("a name is missing")
+        return found.decode()
+
+    def type(self) -> str:
+        """Up to the bracket that closes it; numeric[] has brackets of its own."""
+        start, depth = self.at, 1
+        while depth:
+            if self.peek() == b'"':
+                self.quoted(b'"')
+                continue
+            character = self.take()
+            if character not in _NAME_CHARACTERS + b" .[]":
+                self.refuse("a type that is none")
+            depth += (character == b"[") - (character == b"]")
+        return self.utf8(self.data[start : self.at - 1])
+
+    def utf8(self, text: bytes) -> str:
+        try:
+            return text.decode()
+        except UnicodeDecodeError:
+            self.refuse("not UTF-8")
+
+    # ------------------------------------------------------------------ values
+
+    def value(self, kind: str) -> Value:
+        if self.peek() == b"'":
+            if kind in (*_FORMS, *_BITS):
+                self.refuse("a value in quotes")
+            found = self.quoted(b"'")
+            self.utf8(found)
+            return found
+        if kind in _BITS and self.peek() == b"B":
+            self.take()
+            found = self.quoted(b"'")
+            if not re.fullmatch(rb"[01]*", found):
+                self.refuse("a bit that is none")
+            return found
+        start, word = self.at, b""
+        while self.peek() not in b" \n":
+            word += self.take()
+        if word == b"null":
+            return None
+        if word == b"unchanged-toast-datum":
+            return UNSENT
+        if kind not in _FORMS or not re.fullmatch(_FORMS[kind], word):
+            raise Refused(start, "a value that is none")
+        return word
+
+    def row(self) -> list[tuple[str, str, Value]]:
+        """(name, type, value) of each column, up to the line's end or ` new-tuple:`."""
+        found = []
+        while self.peek() == b" " and not self.comes(b" new-tuple:"):
+            self.take()
+            name = self.name()
+            self.expect(b"[")
+            kind = self.type()
+            self.expect(b":")
+            found.append((name, kind, self.value(kind)))
+        return found
+
+    def to_end_of_record(self) -> None:
+        """Over whatever is there, up to a newline that is in no quotes."""
+        while self.peek() != b"\n":
+            if self.peek() in b"'\"":
+                self.quoted(self.peek())
+            else:
+                self.take()
