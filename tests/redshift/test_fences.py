@@ -23,7 +23,7 @@ from redshift.steps import POLICIES, Spy, load_once, loads, records_of, rows_of,
 from warehouse.building import FLOAT8, INT4, RedshiftBench, column, redshift_settings, relation, table
 
 NIGHTLY = bool(os.environ.get("RE_DMS_NIGHTLY"))
-LOADS = 300 if NIGHTLY else 12
+LOADS = 300 if NIGHTLY else 8
 CLAIMS = 60 if NIGHTLY else 8
 OVERTAKEN = ["copy copy stage", "main begin", "main lock own"] + ["copy create stage", "copy commit"] * NIGHTLY
 """The steps of a stale apply before which another one claims the fence."""

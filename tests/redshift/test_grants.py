@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import socket
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,13 +19,17 @@ import psycopg
 import pytest
 
 from fix_postgres import Database
+from fix_redshift import Benches
 from fix_s3 import REGION, S3
 from re_dms.administration.grants import bucket_policy, copy_policy, grants, source_grants
-from re_dms.errors import ConfigurationError
+from re_dms.errors import ConfigurationError, ReDmsError
 from re_dms.settings import JournalSettings, Settings, SourceSettings, WarehouseSettings
+from re_dms.warehouse.opening import open_warehouse
 from re_dms.warehouse.redshift.grants import login_statement, redshift_grants
 from redshift.pipelines import RedshiftPipeline, gate_before
 from redshift_standin import Server
+from refusals.rig import until_applied
+from warehouse.building import ORDERS, redshift_settings
 
 ROOT = Path(__file__).resolve().parents[2]
 KEY = "arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd"
@@ -278,14 +284,17 @@ def test_row_27_the_printed_grants_are_enough_for_a_pipeline_and_its_commands(le
     assert "ERROR" not in checked.out
     assert not re.search("WARNING  (beyond_need|schema_create)", checked.out)
 
-    least.catch_up(*tables)
+    running = least.start("run", *tables)
+    running.wait_for("loaded")
     least.database.execute(
         "update orders set note = 'changed' where id = 1; delete from orders where id = 2; insert into orders values (3, null);"
         "alter table orders add column extra text default 'd'; update billing.lines set amount = 1; truncate billing.lines;"
         "insert into billing.lines values (7, 0.01)"
     )
-    least.catch_up(*tables)
-    least.assert_equal("public.orders", "billing.lines")
+    until_applied(running, least.database)
+    running.signal(signal.SIGTERM)
+    assert running.finish().code == 128 + signal.SIGTERM
+    least.assert_equal(*TABLES)
 
     status = least.run("status", "--json")
     assert status.code == 0, status.log
@@ -317,14 +326,20 @@ def test_printing_connects_to_nothing(least: LeastPipeline) -> None:
     assert PASSWORD not in done.out + done.log
 
 
-def test_without_one_of_the_rights_the_command_that_prints_them_is_named(least: LeastPipeline) -> None:
-    source, redshift = least.printed()
-    for statement in source:
-        least.database.execute(statement)
-    given_in_redshift(
-        least.server, [line for line in redshift if 'grant usage, create on schema "billing"' not in line]
-    )
-    failed = least.run("run", "--until-caught-up", "--tables", *TABLES)
-    assert failed.code == 5
-    assert "permission denied for schema billing" in failed.log
-    assert "--print-grants" in failed.log
+def test_without_one_of_the_rights_the_command_that_prints_them_is_named(redshift_benches: Benches) -> None:
+    bench = redshift_benches()
+    bench.warehouse.close()
+    bench.execute("drop schema re_dms cascade", "drop schema re_dms_stage cascade")
+    settings = redshift_settings(bench.server, "redshift_connector")
+    url = settings.url.replace(f"{bench.server.user}@", f"loader_{bench.server.port}@")
+    settings = replace(settings, url=url, password=PASSWORD)
+    granted = statements(list(redshift_grants(settings, ["public", "billing"], makes_schemas=False)))
+    given_in_redshift(bench.server, [line for line in granted if 'grant usage, create on schema "billing"' not in line])
+    with closing(open_warehouse(settings)) as bench.warehouse:
+        bench.claim()
+        bench.copied(ORDERS, ["1", "a", "1"])
+        with pytest.raises(ReDmsError) as failed:
+            bench.copied(replace(ORDERS, schema="billing", oid=2), ["1", "a", "1"])
+    assert failed.value.exit_code == 5
+    assert "permission denied for schema billing" in failed.value.message
+    assert "--print-grants" in failed.value.remedy

@@ -7,29 +7,12 @@ Source: contrib/test_decoding/test_decoding.c, src/bin/pg_basebackup/pg_recvlogi
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from replay.reference_text import UNSENT, Characters, Refused, Torn, Value
-
-
-Row = dict[str, Value]
-Change = tuple[str, str, Row | None, Row | None]
-"""Table (`schema.name`), INSERT, UPDATE, DELETE or TRUNCATE, the old columns, the new ones."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Version:
-    """A table as its lines have it: (name, type) of its columns, those of the key, pg_class.relreplident."""
-
-    columns: tuple[tuple[str, str], ...]
-    key: tuple[str, ...] = ()
-    identity: str = "d"
-
-
-Catalog = Mapping[tuple[str, str], tuple[Version, ...]]
-"""By (schema, name) the versions that a table's lines may have; none: the table is left out."""
+from replay.reference_rows import Catalog, Change, Version, fit
+from replay.reference_text import Characters, Refused, Torn, Value
 
 
 @dataclass(kw_only=True)
@@ -49,10 +32,8 @@ class Reading:
 
 _OPS: Final = (b"INSERT", b"UPDATE", b"DELETE", b"TRUNCATE")
 _FLAGS: Final = (b" (no-flags)", b" restart_seqs cascade", b" restart_seqs", b" cascade")
-_LINES: Final = (b"BEGIN", b"COMMIT", b"table ", b"message: ", b"pg_recvlogical: ")
 # What betrays another line inside of one that nobody reads.
 _BETRAYERS: Final = (b"BEGIN", b"COMMIT", b"PREPARE", b"TXN ", *(b": " + op + b":" for op in _OPS))
-_MESSAGE_BYTES_MAX: Final = 0x3FFFFFFF
 
 
 @dataclass
@@ -101,7 +82,7 @@ class _Reader:
                 pass
             return
         if text.comes(b"message: "):
-            self._message()
+            text.message()
         elif text.accept(b"table "):
             self._table()
         elif text.accept(b"BEGIN"):
@@ -231,36 +212,6 @@ class _Reader:
         else:
             raise Refused(start, "an unknown line")
 
-    # ------------------------------------------------------------------ messages
-
-    def _message(self) -> None:
-        """The first reading of prefix and size is right of which the content is followed by a newline.
-
-        A line that begins like a record, before there is such a reading, tells that this one was cut."""
-        text, start = self.text, self.text.at
-        text.expect(b"message: transactional: ")
-        if text.take() not in b"01":
-            text.refuse("an unknown flag")
-        text.expect(b" prefix: ")
-        at = text.at
-        while at < len(self.data):
-            if self.data[at : at + 1] == b"\n" and self.data.startswith(_LINES, at + 1):
-                raise Refused(at, "a message that does not end")
-            found = re.match(rb", sz: (0|[1-9][0-9]{0,9}) content:", self.data[at : at + 40])
-            if found is None:
-                at += 1
-                continue
-            at += found.end()
-            end = at + int(found[1])
-            if end - start > _MESSAGE_BYTES_MAX:
-                continue
-            if end >= len(self.data):
-                break
-            if self.data[end : end + 1] == b"\n":
-                text.at = end
-                return
-        raise Torn
-
     # ------------------------------------------------------------------ rows
 
     def _table(self) -> None:
@@ -323,37 +274,51 @@ class _Reader:
         start = self.text.at
         old, new = self._old_and_new(op)
         for version in versions:
-            fitted = _fit(op, old, new, version)
+            fitted = fit(op, old, new, version)
             if fitted is not None:
                 return (table, op.decode(), *fitted)
         raise Refused(start, "columns that the table has not")
 
 
-def _fit(
-    op: bytes, old: list[tuple[str, str, Value]] | None, new: list[tuple[str, str, Value]] | None, version: Version
-) -> tuple[Row | None, Row | None] | None:
-    """Old and new row of a line as this version of its table has them; None if it is of another version."""
-    full = version.identity == "f"
-    if new is not None and tuple(column[:2] for column in new) != version.columns:
-        return None
-    if op != b"INSERT" and (version.identity == "n" or (op == b"DELETE" and old is None)):
-        return None  # nothing names the row
-    told = None
-    if old is not None:
-        wanted = [column for column in version.columns if full or column[0] in version.key]
-        given = [column[:2] for column in old]
-        if given != [column for column in wanted if not full or column in given]:
-            return None
-        if any(value is None or value is UNSENT for _, _, value in old):
-            return None
-        told = dict.fromkeys((name for name, _ in wanted)) | {name: value for name, _, value in old}
-    row = None if new is None else {name: value for name, _, value in new}
-    unsent = [name for name, value in (row or {}).items() if value is UNSENT]
-    if unsent and (op == b"INSERT" or (full and any(told is None or told[name] is None for name in unsent))):
-        return None
-    return told, row
-
-
 def read(data: bytes, catalog: Catalog) -> Reading:
     """Everything that the text says, up to what no server writes, or its end."""
     return _Reader(data, catalog).read()
+
+
+class _Learner(_Reader):
+    """Takes every row as it comes, and remembers how it looked."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__(data, {})
+        self.versions: dict[tuple[str, str], list[tuple[tuple[str, str], ...]]] = {}
+        self.keys: dict[tuple[str, str], set[str]] = {}
+
+    def _versions(self, start: int, name: tuple[str, str]) -> Sequence[Version]:
+        self.name = name
+        self.versions.setdefault(name, [])
+        return (Version(columns=()),)
+
+    def _row(self, op: bytes, table: str, versions: Sequence[Version]) -> Change:
+        old, new = self._old_and_new(op)
+        if new is not None and (version := tuple(column[:2] for column in new)) not in self.versions[self.name]:
+            self.versions[self.name].append(version)
+        self.keys.setdefault(self.name, set()).update(column[0] for column in old or ())
+        return table, op.decode(), None, None
+
+
+def learn(data: bytes, *, full: Sequence[tuple[str, str]]) -> Catalog:
+    """The tables of a text in which nothing is wrong, from their lines. `full`: those whose identity is the whole row."""
+    learner = _Learner(data)
+    reading = learner.read()
+    assert (reading.refused, reading.torn) == (None, None)
+    return {
+        name: tuple(
+            Version(
+                columns=columns,
+                key=() if name in full else tuple(each for each, _ in columns if each in learner.keys.get(name, ())),
+                identity="f" if name in full else "d",
+            )
+            for columns in versions or [()]
+        )
+        for name, versions in learner.versions.items()
+    }

@@ -27,6 +27,8 @@ _FORMS: Final = (
     | dict.fromkeys(_INTEGERS, rb"-?[0-9]+")
     | dict.fromkeys(_NUMBERS, rb"-?[0-9]+(\.[0-9]+)?(e[+-][0-9]+)?|NaN|-?Infinity")
 )
+_LINES: Final = (b"BEGIN", b"COMMIT", b"table ", b"message: ", b"pg_recvlogical: ")
+_MESSAGE_BYTES_MAX: Final = 0x3FFFFFFF
 _NAME_CHARACTERS: Final = b"abcdefghijklmnopqrstuvwxyz_0123456789"
 
 
@@ -174,3 +176,33 @@ class Characters:
                 self.quoted(self.peek())
             else:
                 self.take()
+
+    # ------------------------------------------------------------------ messages
+
+    def message(self) -> None:
+        """The first reading of prefix and size is right of which the content is followed by a newline.
+
+        A line that begins like a record, before there is such a reading, tells that this one was cut."""
+        start = self.at
+        self.expect(b"message: transactional: ")
+        if self.take() not in b"01":
+            self.refuse("an unknown flag")
+        self.expect(b" prefix: ")
+        at = self.at
+        while at < len(self.data):
+            if self.data[at : at + 1] == b"\n" and self.data.startswith(_LINES, at + 1):
+                raise Refused(at, "a message that does not end")
+            found = re.match(rb", sz: (0|[1-9][0-9]{0,9}) content:", self.data[at : at + 40])
+            if found is None:
+                at += 1
+                continue
+            at += found.end()
+            end = at + int(found[1])
+            if end - start > _MESSAGE_BYTES_MAX:
+                continue
+            if end >= len(self.data):
+                break
+            if self.data[end : end + 1] == b"\n":
+                self.at = end
+                return
+        raise Torn

@@ -114,7 +114,7 @@ def replayed(postgres: LocalPostgres, tmp_path_factory: pytest.TempPathFactory) 
     directory = tmp_path_factory.mktemp("values")
     with piped(postgres, directory, "seed_bugs_values") as pipeline:
         work(pipeline, TABLES)
-        recorder = Recorder(pipeline.database)
+        recorder = Recorder(pipeline.database, pipeline.name)
         work(pipeline, *WORK)
         recorded = recorder.record(directory / "data.txt")
         yield Replayed(pipeline, replay(pipeline, directory / "data.txt"), recorded)
@@ -150,8 +150,8 @@ def test_b08_a_truncate_empties_and_what_comes_after_it_counts(replayed: Replaye
 def test_b11_line_ends_of_every_kind_are_kept(replayed: Replayed) -> None:
     r"""`\r\n` in a text became `\n`."""
     replayed.assert_recorded(b"'a\r\nb\rc\n'")
-    found = dict(target_texts(replayed.pipeline, "id, v", "public.words"))
-    assert (found["6"], found["7"]) == ("a\r\nb\rc\n", "\r\n")
+    found = target_texts(replayed.pipeline, "id, v", "public.words")
+    assert {("6", "a\r\nb\rc\n"), ("7", "\r\n")} <= set(found)
 
 
 def test_b13_character_types_keep_their_widths_in_new_and_added_columns_and_in_updates(replayed: Replayed) -> None:

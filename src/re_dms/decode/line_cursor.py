@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from re_dms.decode.frames import Bits, Offsets
 from re_dms.decode.line_frames import Lines
+from re_dms.decode.line_numbers import are_digits, are_numbers
 from re_dms.decode.lines import Form, LayoutColumn
 from re_dms.decode.quotes import QUOTE, bare_ends
 from re_dms.decode.tuples import TEXT_HEAD, Cells
@@ -19,6 +20,7 @@ from re_dms.decode.tuples import TEXT_HEAD, Cells
 _BYTE: Final = np.dtype("u1")
 _NULL: Final = b"null"
 _UNSENT: Final = b"unchanged-toast-datum"
+_WHOLE: Final = tuple(f"[{name}]:".encode() for name in ("smallint", "integer", "bigint", "oid"))
 _FORMS: Final = {
     Form.BARE: "a bare value",
     Form.BOOL: "true or false",
@@ -126,6 +128,9 @@ class LineCursor:
         self._refuse(quoted & (end_quoted >= self._ends), "a value that does not end")
         start = np.where(quoted, opening + 1, self.at)
         length = np.where(quoted, end_quoted - start, 0)
+        if column.form is Form.BITS:
+            bits = are_digits(self.lines.frames, start, end_quoted, last=ord("1"))
+            self._refuse(quoted & (length > 0) & ~bits, "something else than bits")
         self.at = np.where(quoted, end_quoted + 1, end_bare)
         self._quote = np.where(quoted, closing + 1, self._quote)
         cells = self._cells(quoted, unsent if unsent.any() else None, start, length)
@@ -143,23 +148,11 @@ class LineCursor:
             self._refuse(present & ~true & ~false, "something else than true, false or null")
             length = np.minimum(length, 1)  # the stream of pgoutput has t and f
         else:
-            last = self.lines.frames.read(np.maximum(end - 1, start), _BYTE)
-            words = self._number_words(first, start, length)
-            # Whoever glues two lines together in the middle of a number has this in sight.
-            number = words | (_BEGINS_NUMBER[first] & _IS_DIGIT[last])
+            number = are_numbers(self.lines.frames, start, end, whole=column.header.endswith(_WHOLE))
             self._refuse(present & ~number, "something else than a number or null")
         self._refuse(length == 0, "a value that is missing")
         self.at = end
         return self._cells(present, unsent if unsent.any() else None, start, np.where(present, length, 0))
-
-    def _number_words(self, first: npt.NDArray[np.uint8], start: Offsets, length: Offsets) -> Bits:
-        """NaN, Infinity, -Infinity."""
-        found = np.zeros(len(first), dtype=np.bool_)
-        for word in (b"NaN", b"Infinity", b"-Infinity"):
-            begins = first == word[0]
-            if begins.any():
-                found |= begins & self.lines.matches(start, word) & (length == len(word))
-        return found
 
     def _bare_ends(self) -> Offsets:
         return bare_ends(self.lines.frames, self.at, self._ends)
@@ -190,13 +183,3 @@ def _spread(values: npt.NDArray[Any], chosen: Bits) -> npt.NDArray[Any]:
     spread = np.zeros(len(chosen), dtype=values.dtype)
     spread[chosen] = values
     return spread
-
-
-def _bytes_of(text: bytes) -> npt.NDArray[np.bool_]:
-    table = np.zeros(256, dtype=np.bool_)
-    table[list(text)] = True
-    return table
-
-
-_IS_DIGIT: Final = _bytes_of(b"0123456789")
-_BEGINS_NUMBER: Final = _bytes_of(b"0123456789-")

@@ -5,6 +5,7 @@ Source: contrib/test_decoding/test_decoding.c and quote_identifier in src/backen
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from re_dms.decode.lines import LineColumn, LineTable
@@ -15,6 +16,8 @@ NO_TUPLE: Final = b" (no-tuple-data)"
 OLD: Final = b" old-key:"
 NEW: Final = b" new-tuple:"
 _TRUNCATE_FLAGS: Final = frozenset((b" (no-flags)", b" restart_seqs", b" cascade", b" restart_seqs cascade"))
+
+_BARE: Final = re.compile(rb"-?[0-9][-+.e0-9]*|-?Infinity|NaN|true|false|null|unchanged-toast-datum")
 
 
 class LineReader:
@@ -97,8 +100,8 @@ class LineReader:
             return
         end = self.data.find(b" ", self.at)
         end = len(self.data) if end < 0 else end
-        if end == self.at:
-            raise BadMessage("a value that is missing", self.at)
+        if not _BARE.fullmatch(self.data, self.at, end):
+            raise BadMessage("a value that is missing, or none", self.at)
         self.at = end
 
     def _quoted(self, quote: bytes) -> int:

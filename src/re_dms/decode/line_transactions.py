@@ -75,7 +75,7 @@ def read_line_transactions(lines: Lines, carried_xid: int | None) -> LineTransac
     lines.refuse(markers, wrong, "a BEGIN inside of a transaction")
     xid, after = read_xids(lines, markers)
     begun, ended = markers[turn], markers[~turn]
-    lines.refuse(begun, after[turn] != lines.ends[begun], "something behind BEGIN and its xid")
+    _refuse_rest(lines, begun, after[turn])
     begin_xid = xid[turn]
     if carried_xid is not None:
         begin_xid = np.concatenate([np.array([carried_xid], dtype=np.uint32), begin_xid])
@@ -96,6 +96,23 @@ def read_line_transactions(lines: Lines, carried_xid: int | None) -> LineTransac
         carried=carried,
         _markers=markers,
     )
+
+
+def read_borders(lines: Lines, markers: Offsets) -> tuple[npt.NDArray[np.uint32], Bits]:
+    """The xid of each BEGIN and COMMIT, and which have none. Raises DecodeError for what else stands behind the words."""
+    xid, after = read_xids(lines, markers)
+    is_begin = lines.kinds[markers] == BEGIN
+    _refuse_rest(lines, markers[is_begin], after[is_begin])
+    _refuse_rest(lines, markers[~is_begin], after[~is_begin], timed=True)
+    return xid, after == lines.starts[markers] + np.where(is_begin, len(b"BEGIN"), len(b"COMMIT"))
+
+
+def _refuse_rest(lines: Lines, markers: Offsets, after: Offsets, *, timed: bool = False) -> None:
+    """Behind BEGIN and its xid stands nothing, behind COMMIT and its xid at most the time."""
+    good = after == lines.ends[markers]
+    if timed:
+        good |= lines.matches(after, _AT) & (lines.frames.bytes[lines.ends[markers] - 1] == ord(")"))
+    lines.refuse(markers, ~good, f"something behind {'COMMIT' if timed else 'BEGIN'} and its xid")
 
 
 def read_xids(lines: Lines, markers: Offsets) -> tuple[npt.NDArray[np.uint32], Offsets]:

@@ -81,6 +81,7 @@ class _Walk:
             new = _Tuples(self.lines, self.layout, rows, after, ~is_delete)
             if (misfit := new.read_new(old)) is not None:
                 return int(numbers[misfit]), None, none
+            new.refuse_unsent((op == INSERT)[~is_delete])
         return None, self._frame(rows, op, is_old, old, new), none
 
     def _keyless(self) -> Bits:
@@ -178,7 +179,8 @@ class _Tuples:
             if in_key and not present.all():
                 return self._first(~present)
             cursor.skip(column.header, present)
-            self._take(column, cursor, present)
+            cells = self._take(column, cursor, present)
+            self.lines.refuse(cursor.rows, present & ~cells.present, "an old row with a value that names none")
         deleted = is_delete[self.chosen]
         goes_on = cursor.matches(NEW)
         if (misfit := self._first(np.where(deleted, ~cursor.ended, ~goes_on))) is not None:
@@ -204,10 +206,17 @@ class _Tuples:
             return int(self._numbers[first])
         return self._first(self._untold(old))
 
-    def _take(self, column: LayoutColumn, cursor: LineCursor, present: Bits | None) -> None:
+    def refuse_unsent(self, inserts: Bits) -> None:
+        """Only an UPDATE may leave a value where it is."""
+        for cells, _ in self.values.values():
+            if cells.unsent is not None:
+                self.lines.refuse(self._cursor.rows, cells.unsent & inserts, "a new row without one of its values")
+
+    def _take(self, column: LayoutColumn, cursor: LineCursor, present: Bits | None) -> Cells:
         cells, doubled = cursor.cells(column, present)
         if column.attnum is not None:
             self.values[column.attnum] = cells, doubled
+        return cells
 
     def _untold(self, old: _Tuples | None) -> Bits:
         """A whole old row holds what is unsent: a line without it has another identity than is known."""

@@ -21,6 +21,7 @@ from re_dms.decode.decoded import Decoded, TableEvents
 from re_dms.decode.frames import Bits, Offsets
 from re_dms.decode.line_frames import OTHER, TABLE, Lines
 from re_dms.decode.line_reader import LineReader, read_line_table
+from re_dms.decode.line_strays import refuse_strays
 from re_dms.decode.line_tables import DELETE, TRUNCATE, LinesOfTable, lines_of_tables
 from re_dms.decode.line_timeline import Barrier, Piece, timeline
 from re_dms.decode.line_transactions import UNKNOWN, LineTransactions, read_line_transactions
@@ -160,10 +161,11 @@ class TestDecodingDecoder:
 
     def _carried(self, buffer: _Buffer, groups: Sequence[LinesOfTable]) -> list[tuple[_Table, LinesOfTable]]:
         """The lines that are neither of other tables nor in a copy."""
-        carried = []
+        carried, lines = [], buffer.lines
         for group in groups:
             table = self._tables[group.name]
             if table.oid is None:
+                refuse_strays(lines, group)
                 continue
             kept = buffer.kept(table.oid, group.rows)
             if kept.any():
@@ -270,7 +272,11 @@ def _parted(
 
 
 def _table_of(name: bytes, _text: bytes) -> tuple[str, str]:
-    return LineReader(name + b":").table()
+    reader = LineReader(name + b":")
+    found = reader.table()
+    if reader.at != len(name):
+        raise BadMessage("a row of several tables, or a name without its end", _NAME_AT + reader.at)
+    return found
 
 
 def _truncated(text: bytes) -> tuple[bytes, ...]:

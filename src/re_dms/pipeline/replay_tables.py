@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from re_dms.decode.decoded import Decoded
+from re_dms.decode.lines import Layout, LineTable
 from re_dms.errors import ConfigurationError, RelationChanged
 from re_dms.lsn import LSN
 from re_dms.manifest import TableState
 from re_dms.pipeline.batch import Batch
 from re_dms.pipeline.line_resolver import LineResolver, Name
+from re_dms.pipeline.relations import TablesChanged
 from re_dms.source.patterns import TablePattern
 from re_dms.source.relations import relation_from_catalog
 
@@ -58,6 +60,16 @@ class ReplayResolver(LineResolver):
             self.relations.tables[oid] = TableState(relation=relation_from_catalog(table))
             self.fresh.add(oid)
         return super().locate(names)
+
+    def resolve(self, asked: Sequence[LineTable]) -> list[Layout | None]:
+        """As for a stream; but there is no source to copy a table from, and nothing to wait for.
+
+        Raises RelationChanged for lines that the catalog does not know (any more).
+        """
+        try:
+            return super().resolve(asked)
+        except (RelationChanged, TablesChanged) as error:
+            raise RelationChanged(error.message, remedy=_UNKNOWN_REMEDY) from None
 
     def _is_chosen(self, *names: Name) -> bool:
         """Whether a table is, by its own name or that of what it is a partition of."""

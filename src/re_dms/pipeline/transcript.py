@@ -175,7 +175,8 @@ class _Block:
         for torn in self.script.torn()[:1]:
             raise SourceError(
                 f"{place}: a new transaction behind one that is not whole, {torn}",
-                remedy="replay the file that has that one whole first, or alone what comes before it",
+                remedy="replay first what has that one whole, with the same --stream; if nothing has it any more, what it"
+                " changed is lost, and only what comes behind it, replayed alone, goes on without",
             )
 
     def _read_on(self, open_: OpenTransaction, record: int) -> tuple[int, int]:
