@@ -45,3 +45,28 @@ def test_end_to_end_gives_speed_and_lag(pg_bin: Path | None) -> None:
     figures = json.loads(finished.stdout)
     assert figures["rows_per_second"] > 0
     assert 0 < figures["lag_seconds"]["p50"] <= figures["lag_seconds"]["p99"]
+
+
+def test_replay_gives_speed_memory_and_whether_they_are_what_is_wanted(pg_bin: Path | None) -> None:
+    words = ("replay", "--rows", "5000", "--small-rows", "100", "--rounds", "1", "--json")
+    finished = bench(*words, pg_bin=pg_bin)
+    assert finished.returncode == 0, finished.stderr
+    figures = json.loads(finished.stdout)
+    assert [figures[kind]["transactions"] for kind in ("large", "small", "gzip")] == [1, 100, 1]
+    for kind in ("large", "small", "gzip"):
+        measured = figures[kind]
+        assert measured["rows_per_second"]["median"] > 0
+        assert 0 < measured["peak_rss_mb"] < 2000
+        assert measured["bytes_a_row"] > 200
+    assert set(figures["wanted"].values()) <= {"met", "not met"}
+    assert len(figures["wanted"]) == 2
+
+
+def test_a_replay_that_holds_other_rows_gives_no_figures(monkeypatch: pytest.MonkeyPatch, pg_bin: Path | None) -> None:
+    monkeypatch.syspath_prepend(str(ROOT))
+    from bench import capture, replay, workload
+
+    loaded = workload.load
+    monkeypatch.setattr(workload, "load", lambda server, rows: loaded(server, rows) | {"inserts": 1})
+    with pytest.raises(capture.DifferentWork, match="the load made"):
+        replay.measure(rows=5000, small_rows=10, rounds=1, pg_bin=pg_bin)

@@ -287,8 +287,9 @@ def test_row_27_the_printed_grants_are_enough_for_a_pipeline_and_its_commands(le
     running = least.start("run", *tables)
     running.wait_for("loaded")
     least.database.execute(
-        "update orders set note = 'changed' where id = 1; delete from orders where id = 2; insert into orders values (3, null);"
-        "alter table orders add column extra text default 'd'; update billing.lines set amount = 1; truncate billing.lines;"
+        "alter table orders add column extra text default 'd'; update orders set note = 'changed' where id = 1;"
+        "delete from orders where id = 2; insert into orders values (3, null);"
+        "update billing.lines set amount = 1; truncate billing.lines;"
         "insert into billing.lines values (7, 0.01)"
     )
     until_applied(running, least.database)

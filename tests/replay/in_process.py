@@ -136,8 +136,8 @@ class _Relations:
 class Product(Replay):
     """A replay whose batches are lists. A batch is sealed as soon as it may be: what is sealed is given for good."""
 
-    def __init__(self, catalog: Catalog, *, block_bytes: int, completed: Completed | None = None) -> None:
-        self.tables = Tables(catalog)
+    def __init__(self, tables: Tables, *, block_bytes: int, completed: Completed | None = None) -> None:
+        self.tables = tables
         self.block_bytes = block_bytes
         self.alone, self.torn, self.position, self.end, self.received = False, [], 0, LSN(0), 0
         self.given: list[list[Change]] = []
@@ -301,4 +301,4 @@ def give(
     completed: Completed | None = None,
 ) -> Outcome:
     """What the product makes of these bytes."""
-    return Product(catalog, block_bytes=block_bytes, completed=completed).outcome(data, pieces)
+    return Product(Tables(catalog), block_bytes=block_bytes, completed=completed).outcome(data, pieces)

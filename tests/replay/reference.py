@@ -6,7 +6,6 @@ Source: contrib/test_decoding/test_decoding.c, src/bin/pg_basebackup/pg_recvlogi
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -44,10 +43,11 @@ class _Open:
     start: int
     body: int
     rows: int = 0
+    wrong: Refused | None = None
     changes: list[Change] = field(default_factory=list)
 
 
-class _Reader:
+class Reader:
     def __init__(self, data: bytes, catalog: Catalog) -> None:
         self.text = Characters(data, 0)
         self.data = data
@@ -150,6 +150,8 @@ class _Reader:
             if ended.rows and set(self.missing) - {ended.xid}:
                 raise Refused(start, "another transaction is missing before it")
             self.missing.pop(ended.xid, None)
+        if ended.wrong is not None:
+            raise ended.wrong
         if ended.rows:
             self.done |= {} if ended.xid is None else {ended.xid: body}
             self.reading.transactions.append(ended.changes)
@@ -183,38 +185,48 @@ class _Reader:
         return self.text.quoted(b"'")
 
     def _time(self) -> None:
+        """A wrong one changes no row."""
         if self.text.accept(b" (at "):
-            while self.text.peek() not in b"()\n":
-                self.text.take()
-            self.text.expect(b")")
+            last = b""
+            while self.text.peek() not in b"\n'\"":
+                last = self.text.take()
+            if last != b")":
+                self.text.refuse("a time that does not end")
 
     def _end_of_line(self) -> None:
         if self.text.peek() != b"\n":
             self.text.refuse("the line should end here")
 
     def _streamed(self) -> None:
-        """Lines of transactions that are sent before their end; test_decoding leaves the rows out."""
-        text, start = self.text, self.text.at
-        while text.peek() != b"\n":
-            text.take()
-        line = self.data[start : text.at]
-        number = rb"(?:TXN ([0-9]+)|transaction)"
-        blocks = rb"(?:opening|closing) a streamed block for transaction(?: TXN ([0-9]+))?"
-        if re.fullmatch(blocks, line):
-            return
-        if found := re.fullmatch(rb"streaming (?:change|truncate) for " + number, line):
-            self.streamed.add(found[1] and int(found[1]))
-        elif found := re.fullmatch(rb"aborting streamed \(sub\)transaction(?: TXN ([0-9]+))?", line):
-            self.streamed.discard(found[1] and int(found[1]))
-        elif found := re.fullmatch(rb"committing streamed transaction(?: TXN ([0-9]+))?(?: \(at [^()]*\))?", line):
-            if (found[1] and int(found[1])) in self.streamed:
-                raise Refused(start, "rows that are not in the stream")
-        else:
-            raise Refused(start, "an unknown line")
+        start = self.text.at
+        what, xid = self.text.streamed()
+        if what == b"streaming change":
+            self.streamed.add(xid)
+        elif what == b"aborting":
+            self.streamed.discard(xid)
+        elif what == b"committing" and xid in self.streamed:
+            raise Refused(start, "rows that are not in the stream")
 
     # ------------------------------------------------------------------ rows
 
     def _table(self) -> None:
+        """A row, or a TRUNCATE. What is wrong with it is refused when its transaction counts, if it ever does."""
+        start = self.text.at
+        changes: list[Change] = []
+        try:
+            changes = self._changes()
+        except Refused as refused:
+            wrong = refused
+            self.text.at = start
+            self.text.to_end_of_record()
+        else:
+            wrong = None
+        open_ = self._opened(start)
+        open_.rows += 1
+        open_.changes += changes
+        open_.wrong = open_.wrong or wrong
+
+    def _changes(self) -> list[Change]:
         text, start = self.text, self.text.at
         names = [self._name()]
         while text.accept(b", "):
@@ -227,16 +239,14 @@ class _Reader:
         if op == b"TRUNCATE":
             if not any(text.accept(flag) for flag in _FLAGS):
                 text.refuse("an unknown flag")
-            changes: list[Change] = [(table, "TRUNCATE", None, None) for table, versions in tables if versions]
+            changes = [(table, "TRUNCATE", None, None) for table, versions in tables if versions]
         elif not tables[0][1]:
             changes = []
             self._pass_over(op)
         else:
             changes = [self._row(op, *tables[0])]
         self._end_of_line()
-        open_ = self._opened(start)
-        open_.rows += 1
-        open_.changes += changes
+        return changes
 
     def _name(self) -> tuple[str, str]:
         schema = self.text.name()
@@ -254,7 +264,9 @@ class _Reader:
         text.to_end_of_record()
         if any(word in self.data[start : text.at] for word in _BETRAYERS):
             end, text.at = text.at, start
+            text.any_type = True
             self._old_and_new(op)
+            text.any_type = False
             if text.at != end:
                 text.refuse("the line should end here")
 
@@ -282,43 +294,4 @@ class _Reader:
 
 def read(data: bytes, catalog: Catalog) -> Reading:
     """Everything that the text says, up to what no server writes, or its end."""
-    return _Reader(data, catalog).read()
-
-
-class _Learner(_Reader):
-    """Takes every row as it comes, and remembers how it looked."""
-
-    def __init__(self, data: bytes) -> None:
-        super().__init__(data, {})
-        self.versions: dict[tuple[str, str], list[tuple[tuple[str, str], ...]]] = {}
-        self.keys: dict[tuple[str, str], set[str]] = {}
-
-    def _versions(self, start: int, name: tuple[str, str]) -> Sequence[Version]:
-        self.name = name
-        self.versions.setdefault(name, [])
-        return (Version(columns=()),)
-
-    def _row(self, op: bytes, table: str, versions: Sequence[Version]) -> Change:
-        old, new = self._old_and_new(op)
-        if new is not None and (version := tuple(column[:2] for column in new)) not in self.versions[self.name]:
-            self.versions[self.name].append(version)
-        self.keys.setdefault(self.name, set()).update(column[0] for column in old or ())
-        return table, op.decode(), None, None
-
-
-def learn(data: bytes, *, full: Sequence[tuple[str, str]]) -> Catalog:
-    """The tables of a text in which nothing is wrong, from their lines. `full`: those whose identity is the whole row."""
-    learner = _Learner(data)
-    reading = learner.read()
-    assert (reading.refused, reading.torn) == (None, None)
-    return {
-        name: tuple(
-            Version(
-                columns=columns,
-                key=() if name in full else tuple(each for each, _ in columns if each in learner.keys.get(name, ())),
-                identity="f" if name in full else "d",
-            )
-            for columns in versions or [()]
-        )
-        for name, versions in learner.versions.items()
-    }
+    return Reader(data, catalog).read()

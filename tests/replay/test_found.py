@@ -40,7 +40,7 @@ BEFORE = transaction(1, ROW)
         ("BEGIN 2\nCOMMIT 2x\n", "something behind COMMIT and its xid"),
         (transaction(2, OUT[:-1] + FULL), "another line"),
         ("BEGIN 2\n" + FULL + OUT[:-4] + transaction(2, FULL), "another line"),
-        (transaction(2, OUT[:-1].replace("abc'", "abc") + "\nCOMMIT 2\n" + transaction(3, ROW)), "another line"),
+        (transaction(2, OUT.replace("abc'", "abc"), FULL, OUT.replace("abc", "abc\nCOMMIT 2\n")), "another line"),
         (transaction(2, ROW.replace(":1 ", ":1.2 ")), "something else than a number or null"),
         (transaction(2, ROW.replace(":1 ", ":1- ")), "something else than a number or null"),
         (transaction(2, ROW.replace("1.5", "1.5.2")), "something else than a number or null"),
@@ -99,7 +99,6 @@ def test_a_transaction_that_was_begun_must_come_before_others(block_bytes: int) 
     """A broken quote may swallow the rest of a transaction and some that follow; the next must not go before them."""
     outcome = given(BEFORE + "BEGIN 2\n" + FULL + transaction(3, ROW), block_bytes=block_bytes)
     assert outcome.error is not None
-    assert "transaction 3" in outcome.error.message
     assert "transaction 2, begun at descriptor" in outcome.error.message
     assert len(outcome.transactions) <= 1
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hypothesis import strategies as st
 
@@ -87,6 +87,12 @@ VALUES = {
 }
 BARE = ("integer", "bigint", "numeric", "real", "boolean")
 TYPES = st.sampled_from([*VALUES, "text", "text", "integer"])
+STREAMED = [
+    b"opening a streamed block for transaction TXN %d",
+    b"streaming change for TXN %d",
+    b"closing a streamed block for transaction TXN %d",
+    b"aborting streamed (sub)transaction TXN %d",
+]
 PREFIXES = st.sampled_from([b"", b"p", b"it's", b'a "b\nc', b", sz: ", b"p, sz: 9999 ", b"\r", b"p, sz: 3 content:"])
 
 
@@ -120,13 +126,21 @@ def versions(draw: st.DrawFn) -> Version:
     return Version(columns=columns, key=key, identity=identity)
 
 
+def changing(first: Version) -> st.SearchStrategy[tuple[Version, ...]]:
+    """A table that has, now and then, one column more."""
+    if first.identity != "d" or "added" in dict(first.columns):
+        return st.just((first,))
+    second = TYPES.map(lambda kind: replace(first, columns=(*first.columns, ("added", kind))))
+    return st.one_of(st.just((first,)), second.map(lambda version: (first, version)))
+
+
 @st.composite
 def catalogs(draw: st.DrawFn) -> dict[tuple[str, str], tuple[Version, ...]]:
     """Some tables; those without versions are left out."""
     names = draw(
         st.lists(st.tuples(st.sampled_from(["public", "My Schema", "a.b"]), NAMES), min_size=1, max_size=3, unique=True)
     )
-    catalog = {name: (draw(versions()),) for name in names}
+    catalog = {name: draw(versions().flatmap(changing)) for name in names}
     if draw(st.booleans()):
         catalog["public", "left_out"] = ()
     return catalog
@@ -156,7 +170,11 @@ class _Writer:
         """One line; what it says, unless its table is left out."""
         line = f"table {quoted(schema)}.{quoted(name)}: ".encode()
         carried = self.catalog[schema, name]
-        version = carried[0] if carried else Version(columns=(("id", "integer"), ("a", "text")), key=("id",))
+        version = (
+            self.draw(st.sampled_from(carried))
+            if carried
+            else Version(columns=(("id", "integer"), ("a", "text")), key=("id",))
+        )
         full, table = version.identity == "f", f"{schema}.{name}"
         ops = ["INSERT"] if version.identity == "n" else ["INSERT", "UPDATE", "DELETE", "TRUNCATE"]
         op = self.draw(st.sampled_from(ops))
@@ -213,6 +231,8 @@ class _Writer:
             self.message()
         elif between == 1:
             self.lines.append(b"pg_recvlogical: could not send: it's \"closed")
+        elif between == 2:
+            self.lines += [line % (100 + xid) for line in STREAMED]
 
 
 @st.composite

@@ -114,6 +114,15 @@ class Lines:
             line = int(lines[int(np.argmax(bad))])
             raise self.refusal(line, int(self.starts[line]), what)
 
+    def refuse_nul(self) -> None:
+        """Raise DecodeError for the first NUL from the first line to the last. Postgres has none; a file whose blocks were
+        lost has many."""
+        found = self.frames.bytes[self.starts[0] : self.ends[-1]] if len(self) else self.frames.bytes[:0]
+        if found.min(initial=1) == 0:
+            at = int(self.starts[0]) + int(np.argmin(found))
+            line = int(np.searchsorted(self.starts, at, side="right")) - 1
+            raise self.refusal(line, at, "a NUL")
+
     def _refuse_short(self) -> None:
         everyone = np.arange(len(self), dtype=np.int64)
         self.refuse(everyone, self.starts > self.ends, "a message that is too short")

@@ -69,7 +69,8 @@ def are_digits(frames: Frames, start: Offsets, end: Offsets, *, points: int = 0,
         good[open_[bad]] = False
         goes_on = ~bad & (left > _BYTES)
         open_, cursor = open_[goes_on], cursor[goes_on] + _BYTES
-    return good & (seen <= points)
+    within: Bits = good & (seen <= points)
+    return within
 
 
 def _byte_at(frames: Frames, at: Offsets) -> npt.NDArray[np.uint8]:

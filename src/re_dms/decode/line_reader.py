@@ -21,11 +21,14 @@ _BARE: Final = re.compile(rb"-?[0-9][-+.e0-9]*|-?Infinity|NaN|true|false|null|un
 
 
 class LineReader:
-    """Reads a line's bytes in order from `at` on. Every method raises BadMessage at what no server writes."""
+    """Reads a line's bytes in order from `at` on. Every method raises BadMessage at what no server writes.
 
-    def __init__(self, data: bytes, at: int = 0) -> None:
+    `strict`: for values without quotes, too, which others check by their types."""
+
+    def __init__(self, data: bytes, at: int = 0, *, strict: bool = False) -> None:
         self.data = data
         self.at = at
+        self._strict = strict
 
     def _expect(self, text: bytes, what: str) -> None:
         if not self.data.startswith(text, self.at):
@@ -100,8 +103,10 @@ class LineReader:
             return
         end = self.data.find(b" ", self.at)
         end = len(self.data) if end < 0 else end
-        if not _BARE.fullmatch(self.data, self.at, end):
-            raise BadMessage("a value that is missing, or none", self.at)
+        if end == self.at:
+            raise BadMessage("a value that is missing", self.at)
+        if self._strict and not _BARE.fullmatch(self.data, self.at, end):
+            raise BadMessage("a value that is none", self.at)
         self.at = end
 
     def _quoted(self, quote: bytes) -> int:
@@ -114,9 +119,11 @@ class LineReader:
         raise BadMessage("a quote that nothing ends", self.at)
 
 
-def read_line_table(text: bytes, after: int, *, schema: str, name: str, delete: bool, lsn: LSN) -> LineTable:
+def read_line_table(
+    text: bytes, after: int, *, schema: str, name: str, delete: bool, lsn: LSN, strict: bool = False
+) -> LineTable:
     """What a row's line says of its table. `after`: the offset behind the op and its colon. Raises BadMessage."""
-    reader = LineReader(text, after)
+    reader = LineReader(text, after, strict=strict)
     if text[after:] == NO_TUPLE:
         return LineTable(schema=schema, name=name, columns=(), whole=False, lsn=lsn)
     if not delete and text.startswith(OLD, after):

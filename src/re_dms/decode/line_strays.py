@@ -34,7 +34,7 @@ def refuse_strays(lines: Lines, group: LinesOfTable) -> None:
         text, after = lines.text(line), int(group.after[each] - lines.starts[line])
         delete = bool(group.op[each] == DELETE)
         try:
-            read_line_table(text, after, schema="", name="", delete=delete, lsn=LSN(0))
+            read_line_table(text, after, schema="", name="", delete=delete, lsn=LSN(0), strict=True)
         except BadMessage as bad:
             what = f"a line that is cut, or has another line in it: {bad.what}"
             raise lines.refusal(line, int(lines.starts[line]) + bad.offset, what) from None

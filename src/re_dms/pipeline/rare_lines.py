@@ -18,11 +18,15 @@ from re_dms.decode.frames import PAD, Offsets
 COMMIT_PREPARED: Final = b"COMMIT PREPARED "
 ITS_WORDS: Final = b"pg_recvlogical: "
 _TWO_PHASE: Final = re.compile(
-    rb"(PREPARE TRANSACTION|COMMIT PREPARED|ROLLBACK PREPARED)  ?(E?'(?:[^']|'')*')(?:, txid (\d+))?(?: \(at [^()]*\))?"
+    rb"(PREPARE TRANSACTION|COMMIT PREPARED|ROLLBACK PREPARED)  ?(E?'(?:[^']|'')*')(?:, txid (\d+))?(?: \(at [-+0-9:. BC]*\))?"
 )
 _STREAMED: Final = re.compile(
-    rb"(opening a streamed block|closing a streamed block|streaming change|streaming truncate|streaming message"
-    rb"|aborting streamed|committing streamed|preparing streamed)[ :].*",
+    rb"(opening a streamed block|closing a streamed block) for transaction(?: TXN \d+)?"
+    rb"|(streaming change|streaming truncate) for (?:TXN \d+|transaction)"
+    rb"|(streaming message): transactional: [01] prefix: .*, sz: \d+(?: content:.*)?"
+    rb"|(aborting streamed) \(sub\)transaction(?: TXN \d+)?"
+    rb"|(committing streamed) transaction(?: TXN \d+)?(?: \(at [-+0-9:. BC]*\))?"
+    rb"|(preparing streamed) transaction (?:TXN )? ?E?'(?:[^']|'')*'(?:, txid \d+)?(?: \(at [-+0-9:. BC]*\))?",
     re.DOTALL,
 )
 _TXN: Final = re.compile(rb"TXN (\d+)")
@@ -95,4 +99,4 @@ def read_rare(text: bytes) -> TwoPhase | Streamed | None:
     if found is None:
         return None
     number = _TXN.search(text)
-    return Streamed(what=found[1], xid=int(number[1]) if number is not None else 0)
+    return Streamed(what=found[found.lastindex or 0], xid=int(number[1]) if number is not None else 0)

@@ -170,7 +170,7 @@ class Replay:
         place = block.where.place
 
         def words(_line: int, offset: int) -> str:
-            return place(offset) if part.payload is block.payload else "a prepared transaction"
+            return f"the transaction prepared at {part.place}" if part.place else place(offset)
 
         lines = Lines(frames, starts=part.starts, lsn=lsn, place=words, remedy=_REMEDY)
         ends = np.flatnonzero(lines.kinds == COMMIT)

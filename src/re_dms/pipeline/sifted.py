@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from re_dms.decode.frames import Offsets
 
+Known = Callable[[Sequence[int]], dict[int, int]]
+"""Of these xids those that are complete already, each with its rows' checksum."""
+
+Elsewhere = Callable[[int, int], bool]
+"""Whether a transaction with this xid and this checksum is complete in another stream of the same database."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """Lines of whole transactions, or of a piece of one that is larger than a block, in order."""
+    """Lines of whole transactions, or of a piece of one that is larger than a block, in order. `place`: where it was
+    prepared, for a transaction whose lines are of an earlier block."""
 
     payload: bytes | bytearray | memoryview
     starts: Offsets
     ends: Offsets
     commits: int
+    place: str = ""
 
 
 @dataclass(kw_only=True)
@@ -36,12 +45,13 @@ class Sifted:
 
 @dataclass(kw_only=True)
 class OpenTransaction:
-    """A transaction without its end so far. `first`: its BEGIN in this block. `given`: pieces of it were given out."""
+    """A transaction without its end so far. `first`: its BEGIN in this block, -1 when that was in an earlier one; `place` is
+    known from then on. `given`: pieces of it were given out."""
 
     xid: int
     numbered: bool
     first: int
-    place: str
+    place: str = ""
     known: bool
     crc: int = 0
     given: bool = False

@@ -12,13 +12,12 @@ Source: contrib/test_decoding/test_decoding.c
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Sequence
 from typing import Final
 
 import numpy as np
 
 from re_dms.decode.line_frames import BEGIN, COMMIT, MESSAGE, OTHER, TABLE, Lines
-from re_dms.decode.line_transactions import read_xids
+from re_dms.decode.line_transactions import read_borders
 from re_dms.errors import ChangesMissing, DecodeError, SourceError
 from re_dms.pipeline.rare_lines import (
     COMMIT_PREPARED,
@@ -29,16 +28,9 @@ from re_dms.pipeline.rare_lines import (
     TwoPhase,
     read_rare,
 )
-from re_dms.pipeline.sifted import OpenTransaction, Part, Sifted
+from re_dms.pipeline.sifted import Elsewhere, Known, OpenTransaction, Part, Sifted
 
 _OTHER_STREAM: Final = "give it a stream name of its own with --stream, or replay the file that belongs to this one"
-
-
-Known = Callable[[Sequence[int]], dict[int, int]]
-"""Of these xids those that are complete already, each with its rows' checksum."""
-
-Elsewhere = Callable[[int, int], bool]
-"""Whether a transaction with this xid and this checksum is complete in another stream of the same database."""
 
 
 class Transcript:
@@ -57,6 +49,7 @@ class Transcript:
         self._abandoned: dict[int, str] = {}
         self.skipped = 0
         self._ordinal = 0
+        self._without_xids: bool | None = None
 
     def sift(self, payload: bytes | bytearray | memoryview, lines: Lines, *, full: bool, ends: bool) -> Sifted:
         """The transactions of one block. `full`: the block could not be larger; `ends`: its file ends with it.
@@ -98,27 +91,26 @@ class _Block:
 
     def sift(self) -> Sifted:
         kinds, script = self.kinds, self.script
+        self.lines.refuse_nul()
         marks = np.flatnonzero((kinds != TABLE) & (kinds != MESSAGE))
-        borders = np.flatnonzero((kinds[marks] == BEGIN) | (kinds[marks] == COMMIT))
-        xids = np.zeros(len(marks), dtype=np.int64)
-        numbered, after = read_xids(self.lines, marks[borders])
+        borders = (kinds[marks] == BEGIN) | (kinds[marks] == COMMIT)
+        borders &= ~self.lines.matches(self.lines.starts[marks], COMMIT_PREPARED)
+        xids, bare = np.zeros(len(marks), dtype=np.int64), np.zeros(len(marks), dtype=np.bool_)
+        numbered, bare[borders] = read_borders(self.lines, marks[borders])
         xids[borders] = numbered
-        word = np.where(kinds[marks[borders]] == BEGIN, 5, 6)
-        bare = np.zeros(len(marks), dtype=np.bool_)
-        bare[borders] = after == self.lines.starts[marks[borders]] + word
         self.known = script._known(np.unique(numbered[numbered > 0]).tolist())
         at = 0
-        for record, kind, xid, no_xid in zip(
-            marks.tolist(), kinds[marks].tolist(), xids.tolist(), bare.tolist(), strict=True
+        for record, border, xid, no_xid in zip(
+            marks.tolist(), borders.tolist(), xids.tolist(), bare.tolist(), strict=True
         ):
             self._require_no_rows(at, record)
             at = record + 1
-            if kind == BEGIN:
-                self._begin(record, xid, no_xid=no_xid)
-            elif kind == COMMIT and not self.lines.text(record).startswith(COMMIT_PREPARED):
-                self._commit(record, xid, no_xid=no_xid)
-            else:
+            if not border:
                 self._other(record)
+            elif kinds[record] == BEGIN:
+                self._begin(record, xid, no_xid=no_xid)
+            else:
+                self._commit(record, xid, no_xid=no_xid)
         self._require_no_rows(at, len(self.lines))
         self._end()
         return self.found
@@ -129,13 +121,14 @@ class _Block:
         script = self.script
         if script._open is not None:
             self._abandon(script._open, record)
+        if script._without_xids not in (None, no_xid):
+            raise self._refusal(record, "some transactions have xids and some have none")
+        script._without_xids = no_xid
         if no_xid:
             xid = script._ordinal + 1
             self.known |= script._known([xid])
         known = xid in self.known or xid in self.seen
-        script._open = OpenTransaction(
-            xid=xid, numbered=not no_xid, first=record, place=self.lines.place(record), known=known
-        )
+        script._open = OpenTransaction(xid=xid, numbered=not no_xid, first=record, known=known)
 
     def _abandon(self, left: OpenTransaction, record: int) -> None:
         """A BEGIN inside of a transaction: pg_recvlogical has begun again, and sends it once more."""
@@ -151,7 +144,7 @@ class _Block:
         """It may come again, whole; until then it is torn."""
         self.found.drop = self.found.drop or left.given
         if not left.known:
-            self.script._abandoned.setdefault(left.xid if left.numbered else 0, left.place)
+            self.script._abandoned.setdefault(left.xid if left.numbered else 0, self._begun_at(left))
         self.script._open = None
 
     def _commit(self, record: int, xid: int, *, no_xid: bool) -> None:
@@ -164,20 +157,24 @@ class _Block:
         crc, rows = self._read_on(open_, record)
         self.script._abandoned.pop(open_.xid, None)
         if self._is_new(open_.xid, crc, record, numbered=open_.numbered) and (rows or open_.given):
-            self._require_no_gap(open_.place)
+            self._require_no_gap(open_)
             self.keep[first : record + 1] = True
             self._complete(open_.xid, crc)
         self.script._ordinal += not open_.numbered
         self.script._open = None
 
-    def _require_no_gap(self, place: str) -> None:
+    def _require_no_gap(self, of: OpenTransaction | Held) -> None:
         """Commits are in order: what comes behind a torn transaction cannot be applied before it is there, whole."""
         for torn in self.script.torn()[:1]:
             raise SourceError(
-                f"{place}: a new transaction behind one that is not whole, {torn}",
+                f"{self._begun_at(of)}: a new transaction behind one that is not whole, {torn}",
                 remedy="replay first what has that one whole, with the same --stream; if nothing has it any more, what it"
                 " changed is lost, and only what comes behind it, replayed alone, goes on without",
             )
+
+    def _begun_at(self, of: OpenTransaction | Held) -> str:
+        """Its place, in words: newlines are counted for it, so that it is made only where it is told."""
+        return of.place or self.lines.place(of.first if isinstance(of, OpenTransaction) else 0)
 
     def _read_on(self, open_: OpenTransaction, record: int) -> tuple[int, int]:
         """The checksum of the open transaction's rows up to `record`, and how many they are."""
@@ -242,9 +239,10 @@ class _Block:
                 )
             script.skipped += 1
         elif self._is_new(xid, held.crc, record):
-            self._require_no_gap(held.place)
+            self._require_no_gap(held)
             self._flush(record)
-            self.found.parts.append(Part(payload=held.payload, starts=held.starts, ends=held.ends, commits=1))
+            part = Part(payload=held.payload, starts=held.starts, ends=held.ends, commits=1, place=held.place)
+            self.found.parts.append(part)
             self._complete(xid, held.crc)
             self.commits = 0
 
@@ -253,6 +251,8 @@ class _Block:
         open_ = self.script._open
         if open_ is None:
             raise self._refusal(record, "a PREPARE TRANSACTION without its BEGIN")
+        if line.xid != (open_.xid if open_.numbered else 0):
+            raise self._refusal(record, "a PREPARE TRANSACTION of another transaction")
         if open_.given or (open_.first < 0 and not open_.known):
             raise SourceError(
                 f"{self.lines.place(record)}: a prepared transaction is larger than a block and cannot be kept",
@@ -261,9 +261,9 @@ class _Block:
         crc, _ = self._read_on(open_, record)
         rows = [at for at in range(max(open_.first, 0), record) if self.kinds[at] != OTHER]
         texts = [*map(self.lines.text, rows), b"COMMIT %d" % open_.xid if open_.numbered else b"COMMIT"]
-        place = self.lines.place(record)
-        self.script._held[line.gid] = Held.of(texts, xid=open_.xid, crc=crc, place=place)
+        self.script._held[line.gid] = Held.of(texts, xid=open_.xid, crc=crc, place=self.lines.place(record))
         self.script._abandoned.pop(open_.xid, None)
+        self.script._ordinal += not open_.numbered
         self.script._open = None
 
     # ------------------------------------------------------------------ the end
@@ -283,6 +283,7 @@ class _Block:
             self.script._open = None
             return
         first = max(open_.first, 0)
+        open_.place = self._begun_at(open_)
         open_.crc, open_.rows = self._read_on(open_, count)
         open_.first = -1
         if not open_.known:
