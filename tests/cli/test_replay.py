@@ -27,12 +27,18 @@ def _directory(tmp_path, monkeypatch):
 def calls(monkeypatch):
     """The calls of `service.run`."""
     found = []
-    monkeypatch.setattr("re_dms.service.run", lambda settings, **keywords: found.append((settings, keywords)) or 0)
+
+    def run(settings, **keywords):
+        found.append((settings, keywords))
+        return 0
+
+    monkeypatch.setattr("re_dms.service.run", run)
     return found
 
 
 def replayed(calls, *words) -> Settings:
     assert invoke(["replay", *words, *WAREHOUSE]) == 0
+    settings: Settings
     ((settings, keywords),) = calls
     assert keywords == {"halves": frozenset({"capture", "apply"}), "json": "--json" in words}
     return settings
@@ -40,7 +46,7 @@ def replayed(calls, *words) -> Settings:
 
 def refused(capsys, *words) -> str:
     assert invoke([*words]) == 2
-    said = capsys.readouterr().err
+    said: str = capsys.readouterr().err
     assert "what to do" in said
     assert SECRET not in said
     return said.splitlines()[0]

@@ -74,10 +74,9 @@ def test_a_slot_at_the_tail_sends_new_transactions_only() -> None:
 def test_an_open_transaction_is_known_as_such_while_it_is_passed_over() -> None:
     gate = gate_at(0x100)
     assert passed(gate, transaction(0x180, 744)[:-1]) == []
-    assert gate.in_transaction
+    assert (gate.in_transaction, gate.skipping) == (True, True)
     gate.reset()
-    assert not gate.in_transaction
-    assert not gate.skipping
+    assert (gate.in_transaction, gate.skipping) == (False, False)
 
 
 @pytest.mark.parametrize(
