@@ -1,8 +1,7 @@
 """Faults of the stand-in at every step of a load: loading again gives what an undisturbed load gives.
 
-In the suite every kind of fault strikes the first statement of every kind in some load, and faults that stop it come one
-after the other; RE_DMS_NIGHTLY=1 strikes every
-statement of every load, one a run, through both drivers. Figures with `-rP`:
+In the suite every kind of fault strikes the first statement of every kind in some load, and those that stop it come one
+after the other; RE_DMS_NIGHTLY=1 strikes every statement of every load, one a run, through both drivers. Figures with `-rP`:
 
     RE_DMS_NIGHTLY=1 python -m pytest tests/redshift/test_faults.py --timeout 3600 -rP
 """
@@ -133,8 +132,13 @@ def test_a_fault_that_nobody_can_wait_out_stops_by_name_and_the_next_load_is_rig
         for batches in rig.loads:
             before = (rows_of(rig.bench), watermark(rig.bench))
             for kind in kinds:
-                if not _stopped(rig, batches, kind, nth):
-                    break
+                stopped = _stopped(rig, batches, kind, nth)
+                if stopped is None:
+                    break  # the fault did not meet the load
+                rig.figures.update(["faults", "stops", kind])
+                assert isinstance(stopped, WarehouseError)
+                assert STOPS[kind][1] in stopped.message
+                assert stopped.remedy
                 assert (rows_of(rig.bench), watermark(rig.bench)) == before
             else:
                 insist(lambda: load_once(rig.bench, batches), rig.figures)  # noqa: B023
@@ -148,21 +152,16 @@ def watermark(bench: RedshiftBench) -> list[tuple[Any, ...]]:
     return bench.query(f"select * from {bench.watermark} w")
 
 
-def _stopped(rig: Rig, batches: Sequence[Manifest], kind: str, nth: int) -> bool:
-    """Whether the fault stopped the load, by name; False when it did not meet it, which is then loaded."""
-    more, words = STOPS[kind]
-    rig.order(f'{{kind = "{kind.split(maxsplit=1)[0]}", {more}, nth = {nth}}}')
+def _stopped(rig: Rig, batches: Sequence[Manifest], kind: str, nth: int) -> ReDmsError | None:
+    """The error that stopped the load, None when the fault did not meet it."""
+    rig.order(f'{{kind = "{kind.split(maxsplit=1)[0]}", {STOPS[kind][0]}, nth = {nth}}}')
     try:
         load_once(rig.bench, batches)
-    except ReDmsError as stopped:
-        rig.figures.update(["faults", "stops", kind])
-        assert isinstance(stopped, WarehouseError)
-        assert words in stopped.message
-        assert stopped.remedy
-        return True
+    except ReDmsError as error:
+        return error
     finally:
         rig.order("")
-    return False
+    return None
 
 
 @pytest.mark.parametrize("kind", ["timeout", *(COMMITS if NIGHTLY else ["kill-before-reply"])])

@@ -284,7 +284,8 @@ def quoted(name: str) -> str:
 
 def _listed(text: bytes) -> list[str]:
     """The tables that a TRUNCATE lists."""
-    reader, names = Characters(text, len(b"table ")), []
+    reader = Characters(text, len(b"table "))
+    names: list[str] = []
     while not names or reader.accept(b", "):
         schema = reader.name()
         reader.expect(b".")

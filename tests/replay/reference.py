@@ -187,10 +187,8 @@ class Reader:
     def _time(self) -> None:
         """A wrong one changes no row."""
         if self.text.accept(b" (at "):
-            last = b""
-            while self.text.peek() not in b"\n'\"":
-                last = self.text.take()
-            if last != b")":
+            self.text.to_end_of_record()
+            if self.data[self.text.at - 1 : self.text.at] != b")":
                 self.text.refuse("a time that does not end")
 
     def _end_of_line(self) -> None:
@@ -213,14 +211,13 @@ class Reader:
         """A row, or a TRUNCATE. What is wrong with it is refused when its transaction counts, if it ever does."""
         start = self.text.at
         changes: list[Change] = []
+        wrong: Refused | None = None
         try:
             changes = self._changes()
         except Refused as refused:
             wrong = refused
             self.text.at = start
             self.text.to_end_of_record()
-        else:
-            wrong = None
         open_ = self._opened(start)
         open_.rows += 1
         open_.changes += changes
@@ -236,6 +233,7 @@ class Reader:
         if not op or (len(names) > 1 and op != b"TRUNCATE"):
             text.refuse("a change of an unknown kind")
         tables = [(".".join(name), self._versions(start, name)) for name in names]
+        changes: list[Change]
         if op == b"TRUNCATE":
             if not any(text.accept(flag) for flag in _FLAGS):
                 text.refuse("an unknown flag")

@@ -52,6 +52,7 @@ BEFORE = transaction(1, ROW)
         (transaction(2, ROW.replace("'x'", "unchanged-toast-datum")), "a new row without one of its values"),
         (transaction(2, ROW.replace("public.t:", "public.t, public.full:")), "without its end"),
         (transaction(2, ROW.replace("'x'", "'\0'")), "a NUL"),
+        (transaction(2, ROW.replace("public.t", "public.T")), "a name without the quotes that it needs"),
         (
             "BEGIN 2\n" + FULL + "PREPARE TRANSACTION 'g', txid 3\nCOMMIT PREPARED 'g', txid 3\n",
             "a PREPARE TRANSACTION of another transaction",
@@ -81,6 +82,7 @@ BEFORE = transaction(1, ROW)
         "unsent in an insert",
         "a row of two tables",
         "NUL",
+        "a name that lost its quotes",
         "prepare of another",
         "begin behind a streamed line",
         "with and without xids",

@@ -1,7 +1,7 @@
 """Whether bare values are numbers: the digits of many values at once, eight bytes a step.
 
 A reader that takes what only begins like a number lets damage through: `1.2` in an integer column is a row that a
-warehouse rounds. Source: numeric_out, float8out (src/backend/utils/adt), bit_out
+warehouse rounds. Source: numeric_out, float8out, bit_out (src/backend/utils/adt)
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ _WORD: Final = np.dtype("<u8")
 _BYTES: Final = 8
 _MASKS: Final = np.array([(1 << 8 * n) - 1 for n in range(_BYTES)] + [2**64 - 1], dtype=np.uint64)
 _WORDS: Final = (b"NaN", b"Infinity", b"-Infinity")
+Words = npt.NDArray[np.uint64]
 
 
 def _each(byte: int) -> np.uint64:
@@ -26,22 +27,26 @@ def _each(byte: int) -> np.uint64:
 
 
 _ZEROS, _POINTS, _LOWS, _HIGHS = _each(ord("0")), _each(ord(".")), _each(0x7F), _each(0x80)
+_FILL: Final = _ZEROS & ~_MASKS
 
 
 def are_numbers(frames: Frames, start: Offsets, end: Offsets, *, whole: bool) -> Bits:
     """Which of these values are numbers as Postgres prints them. `whole`: without point, exponent, NaN and Infinity."""
-    unsigned = start + (_byte_at(frames, start) == ord("-"))
-    found = are_digits(frames, unsigned, end, points=0 if whole else 1)
-    if whole or found.all():
+    found = are_digits(frames, start, end)
+    if found.all():
         return found
     left = np.flatnonzero(~found)
-    start, unsigned, end = start[left], unsigned[left], end[left]
-    rest = np.zeros(len(left), dtype=np.bool_)
+    start, end = start[left], end[left]
+    unsigned = start + (_byte_at(frames, start) == ord("-"))
+    found[left] = rest = are_digits(frames, unsigned, end, points=0 if whole else 1)
+    if whole or rest.all():
+        return found
     for digits in (2, 3):  # 1e+30, 1e-300
         e = end - digits - 2
         here = (e > unsigned) & (_byte_at(frames, e) == ord("e"))
-        here &= np.isin(_byte_at(frames, e + 1), (ord("+"), ord("-")))
-        rest |= here & are_digits(frames, unsigned, e, points=1) & are_digits(frames, e + 2, end)
+        if here.any():
+            here &= np.isin(_byte_at(frames, e + 1), (ord("+"), ord("-")))
+            rest |= here & are_digits(frames, unsigned, e, points=1) & are_digits(frames, e + 2, end)
     for word in _WORDS:
         text = frames.read(np.minimum(start, frames.size), np.dtype(f"S{len(word)}"))
         rest |= (text == word) & (end - start == len(word))
@@ -52,25 +57,32 @@ def are_numbers(frames: Frames, start: Offsets, end: Offsets, *, whole: bool) ->
 def are_digits(frames: Frames, start: Offsets, end: Offsets, *, points: int = 0, last: int = ord("9")) -> Bits:
     """Which of these values are digits up to `last` alone, at least one, with no more than `points` points between."""
     over = _each(0x7F - last)  # what takes the byte behind `last` to 0x80
-    good = (start < end) & (_byte_at(frames, start) != ord(".")) & (_byte_at(frames, end - 1) != ord("."))
+    good = start < end
+    if points:
+        good &= (_byte_at(frames, start) != ord(".")) & (_byte_at(frames, end - 1) != ord("."))
     seen = np.zeros(len(start), dtype=np.uint8)
-    open_ = np.flatnonzero(good)
-    cursor = start[open_]
-    while len(open_):
-        left = end[open_] - cursor
-        mask = _MASKS[np.minimum(left, _BYTES)]
-        word = (frames.read(np.minimum(cursor, frames.size), _WORD) & mask) | (_ZEROS & ~mask)
+    open_: Offsets | slice = slice(None)
+    cursor, left = start, end - start
+    while len(cursor):
+        size = np.clip(left, 0, _BYTES)
+        word: Words = (frames.read(np.minimum(cursor, frames.size), _WORD) & _MASKS[size]) | _FILL[size]
         if points:
-            other = word ^ _POINTS
-            is_point = ~(((other & _LOWS) + _LOWS) | other | _LOWS)  # 0x80 in each byte that is a point
-            seen[open_] = np.minimum(seen[open_] + np.bitwise_count(is_point), 2)
-            word ^= (is_point >> np.uint64(7)) * np.uint64(ord(".") ^ ord("0"))
+            word, count = _without_points(word)
+            seen[open_] = np.minimum(seen[open_] + count, 2)
         bad = ((word - _ZEROS) | (word + over)) & _HIGHS != 0
-        good[open_[bad]] = False
-        goes_on = ~bad & (left > _BYTES)
-        open_, cursor = open_[goes_on], cursor[goes_on] + _BYTES
+        good[open_] &= ~bad
+        goes_on = np.flatnonzero(~bad & (left > _BYTES))
+        open_ = goes_on if isinstance(open_, slice) else open_[goes_on]
+        cursor, left = cursor[goes_on] + _BYTES, left[goes_on] - _BYTES
     within: Bits = good & (seen <= points)
     return within
+
+
+def _without_points(word: Words) -> tuple[Words, npt.NDArray[np.uint8]]:
+    """The words with zeros in place of their points, and how many those are."""
+    other = word ^ _POINTS
+    is_point = ~(((other & _LOWS) + _LOWS) | other | _LOWS)  # 0x80 in each byte that is a point
+    return word ^ ((is_point >> np.uint64(7)) * np.uint64(ord(".") ^ ord("0"))), np.bitwise_count(is_point)
 
 
 def _byte_at(frames: Frames, at: Offsets) -> npt.NDArray[np.uint8]:

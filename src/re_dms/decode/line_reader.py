@@ -18,12 +18,14 @@ NEW: Final = b" new-tuple:"
 _TRUNCATE_FLAGS: Final = frozenset((b" (no-flags)", b" restart_seqs", b" cascade", b" restart_seqs cascade"))
 
 _BARE: Final = re.compile(rb"-?[0-9][-+.e0-9]*|-?Infinity|NaN|true|false|null|unchanged-toast-datum")
+_PLAIN_NAME: Final = re.compile(rb"[a-z0-9_]+")
+_TYPE_BYTES: Final = b"abcdefghijklmnopqrstuvwxyz0123456789_ .[]"
 
 
 class LineReader:
     """Reads a line's bytes in order from `at` on. Every method raises BadMessage at what no server writes.
 
-    `strict`: for values without quotes, too, which others check by their types."""
+    `strict`: also where the columns that are expected, and their types, tell it otherwise."""
 
     def __init__(self, data: bytes, at: int = 0, *, strict: bool = False) -> None:
         self.data = data
@@ -46,6 +48,8 @@ class LineReader:
             if end <= start:
                 raise BadMessage("a name that is missing or does not end", start)
             text = data[start:end]
+            if self._strict and not _PLAIN_NAME.fullmatch(text):
+                raise BadMessage("a name without the quotes that it needs", start)
         self.at = end
         try:
             return text.decode()
@@ -89,6 +93,8 @@ class LineReader:
             if not byte:
                 raise BadMessage("a type that does not end", start)
             depth += (byte == b"[") - (byte == b"]")
+            if self._strict and byte not in _TYPE_BYTES:
+                raise BadMessage("a type that is none", self.at)
             self.at += 1
         try:
             return self.data[start : self.at - 1].decode()

@@ -272,7 +272,7 @@ def _parted(
 
 
 def _table_of(name: bytes, _text: bytes) -> tuple[str, str]:
-    reader = LineReader(name + b":")
+    reader = LineReader(name + b":", strict=True)
     found = reader.table()
     if reader.at != len(name):
         raise BadMessage("a row of several tables, or a name without its end", _NAME_AT + reader.at)
@@ -280,7 +280,7 @@ def _table_of(name: bytes, _text: bytes) -> tuple[str, str]:
 
 
 def _truncated(text: bytes) -> tuple[bytes, ...]:
-    reader, names = LineReader(text, _NAME_AT), []
+    reader, names = LineReader(text, _NAME_AT, strict=True), []
     first = _NAME_AT
     while True:
         reader.table()
