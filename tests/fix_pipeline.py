@@ -188,6 +188,14 @@ class Pipeline:
         self.started.append(running)
         return running
 
+    def end(self) -> None:
+        """Kill what still runs."""
+        for running in self.started:
+            if running.process.poll() is None:
+                running.kill_group()
+            if running.process.stdout is not None:
+                running.process.stdout.close()
+
     def run(self, command: str = "run", *arguments: str, environment: Mapping[str, str] | None = None) -> Finished:
         """Run the command to its end."""
         return self.start(command, *arguments, environment=environment).finish()
@@ -236,8 +244,4 @@ def pipeline(database: Database, tmp_path: Path) -> Iterator[Pipeline]:
     """A pipeline over the test's database; whatever still runs is killed afterwards."""
     made = Pipeline(database=database, directory=tmp_path, name=database.name[:60])
     yield made
-    for running in made.started:
-        if running.process.poll() is None:
-            running.kill_group()
-        if running.process.stdout is not None:
-            running.process.stdout.close()
+    made.end()

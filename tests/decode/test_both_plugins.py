@@ -9,6 +9,7 @@ import pytest
 
 from decode.plugins import BothPlugins, told
 from fix_postgres import Database
+from re_dms.decode.test_decoding import TestDecodingDecoder
 
 BIG = "y" * 3_000
 
@@ -170,3 +171,18 @@ def test_an_identity_that_was_full_then_and_is_the_key_now_is_read_by_its_key(bo
         ("D", "11", None, None),
         ("D", "12", None, None),
     ]
+
+
+@pytest.mark.parametrize("first", ["delete from late where id = 1", "truncate late"], ids=["delete", "truncate"])
+def test_a_first_line_without_all_columns_is_not_read_by_the_catalog_of_later(both: BothPlugins, first: str) -> None:
+    """A decoder that starts behind an ADD COLUMN sees the key alone: the rows that follow are of the old version."""
+    both.step(
+        "create table late (id int primary key, a text, m mood); insert into late values (1, 'a', 'sad'), (2, 'b', null)"
+    )
+    both.test_decoding = TestDecodingDecoder(both.text.resolve_lines, both.text.locate)
+    both.database.execute(f"{first}; update late set a = 'c' where id = 2; insert into late values (3, 'd', 'sad')")
+    both.database.execute("alter table late add column t timestamptz default clock_timestamp()")
+    _, found = both.step("insert into late values (4, 'e', null, now())")
+    versions = [event.relation for event in found["public.late"]]
+    assert [len(relation.columns) for relation in dict.fromkeys(versions)] == [3, 4]
+    assert len(versions[0].columns) == 3

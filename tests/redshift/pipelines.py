@@ -6,14 +6,17 @@ import select
 import socket
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
 import psycopg
 
 from fix_pipeline import Pipeline
+from fix_postgres import Database
+from fix_s3 import REGION, S3
 from redshift_standin import Server
 
 _CHUNK: Final = 256 * 1024
@@ -67,6 +70,30 @@ class Gate:
             finally:
                 with self._lock:
                     self._open -= {client, server}
+
+
+@contextmanager
+def redshift_pipeline(
+    database: Database, backend: str, s3: S3, directory: Path, *, environment: Mapping[str, str]
+) -> Iterator[RedshiftPipeline]:
+    """A pipeline over a stand-in of its own, with a new bucket as journal; `environment` goes over its settings."""
+    with Server(backend=backend, s3_endpoint=s3.endpoint, region=REGION) as server, gate_before(server) as gate:
+        made = RedshiftPipeline(
+            database=database,
+            directory=directory,
+            name=database.name,
+            journal_url=f"s3://{s3.new_bucket()}/shop",
+            server=server,
+            gate=gate,
+            environment={
+                **s3.environment,
+                "RE_DMS_WAREHOUSE__PASSWORD": server.password,
+                "RE_DMS_WAREHOUSE__IAM_ROLE": "arn:aws:iam::123456789012:role/loader",
+                **environment,
+            },
+        )
+        yield made
+        made.end()
 
 
 @contextmanager

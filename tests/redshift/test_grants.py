@@ -248,11 +248,7 @@ def least(database: Database, redshift_backend: str, s3: S3, tmp_path: Path) -> 
             },
         )
         yield made
-        for running in made.started:
-            if running.process.poll() is None:
-                running.kill_group()
-            if running.process.stdout is not None:
-                running.process.stdout.close()
+        made.end()
         if database.fetch(f"select from pg_roles where rolname = '{user}'"):
             database.execute(f"drop owned by {user}; drop role {user}")
 

@@ -17,9 +17,8 @@ import pytest
 
 from fix_pipeline import Running
 from fix_postgres import Database
-from fix_s3 import REGION, S3
-from redshift.pipelines import RedshiftPipeline, gate_before
-from redshift_standin import Server
+from fix_s3 import S3
+from redshift.pipelines import RedshiftPipeline, redshift_pipeline
 from refusals.rig import until
 
 MIB = 1024 * 1024
@@ -38,31 +37,9 @@ def pipeline(database: Database, redshift_backend: str, s3: S3, tmp_path: Path) 
         "alter table events replica identity full;"
         "insert into orders select i, 'copied' from generate_series(1, 50) i"
     )
-    with (
-        Server(backend=redshift_backend, s3_endpoint=s3.endpoint, region=REGION) as server,
-        gate_before(server) as gate,
-    ):
-        made = RedshiftPipeline(
-            database=database,
-            directory=tmp_path,
-            name=database.name,
-            journal_url=f"s3://{s3.new_bucket()}/shop",
-            server=server,
-            gate=gate,
-            environment={
-                **s3.environment,
-                "RE_DMS_WAREHOUSE__PASSWORD": server.password,
-                "RE_DMS_WAREHOUSE__IAM_ROLE": "arn:aws:iam::123456789012:role/loader",
-                "RE_DMS_CAPTURE__FLUSH_SECONDS": "0.3",
-                "RE_DMS_CAPTURE__STATUS_SECONDS": "0.1",
-            },
-        )
+    environment = {"RE_DMS_CAPTURE__FLUSH_SECONDS": "0.3", "RE_DMS_CAPTURE__STATUS_SECONDS": "0.1"}
+    with redshift_pipeline(database, redshift_backend, s3, tmp_path, environment=environment) as made:
         yield made
-        for running in made.started:
-            if running.process.poll() is None:
-                running.kill_group()
-            if running.process.stdout is not None:
-                running.process.stdout.close()
 
 
 class Writer:

@@ -146,7 +146,7 @@ class Product(Replay):
         self.resolver: Any = self.tables
         self.relations: Any = _Relations()
         self.batch: Any = None
-        self.transcript = Transcript(self._known, self._is_elsewhere)
+        self.transcript = Transcript(self._known, self._known_elsewhere)
         self.decoder: Any = self._new_decoder()
 
     def _new_decoder(self) -> TestDecodingDecoder:

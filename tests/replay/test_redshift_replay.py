@@ -8,38 +8,16 @@ from pathlib import Path
 import pytest
 
 from fix_postgres import Database
-from fix_s3 import REGION, S3
-from redshift.pipelines import RedshiftPipeline, gate_before
-from redshift_standin import Server
+from fix_s3 import S3
+from redshift.pipelines import RedshiftPipeline, redshift_pipeline
 from replay.rig import Recorder, replay
 
 
 @pytest.fixture
 def pipeline(database: Database, redshift_backend: str, s3: S3, tmp_path: Path) -> Iterator[RedshiftPipeline]:
-    with (
-        Server(backend=redshift_backend, s3_endpoint=s3.endpoint, region=REGION) as server,
-        gate_before(server) as gate,
-    ):
-        made = RedshiftPipeline(
-            database=database,
-            directory=tmp_path,
-            name=database.name,
-            journal_url=f"s3://{s3.new_bucket()}/shop",
-            server=server,
-            gate=gate,
-            environment={
-                **s3.environment,
-                "RE_DMS_WAREHOUSE__PASSWORD": server.password,
-                "RE_DMS_WAREHOUSE__IAM_ROLE": "arn:aws:iam::123456789012:role/loader",
-                "RE_DMS_CAPTURE__FLUSH_SECONDS": "0.05",
-            },
-        )
+    environment = {"RE_DMS_CAPTURE__FLUSH_SECONDS": "0.05"}
+    with redshift_pipeline(database, redshift_backend, s3, tmp_path, environment=environment) as made:
         yield made
-        for running in made.started:
-            if running.process.poll() is None:
-                running.kill_group()
-            if running.process.stdout is not None:
-                running.process.stdout.close()
 
 
 def test_a_file_arrives_in_redshift_once(pipeline: RedshiftPipeline, tmp_path: Path) -> None:

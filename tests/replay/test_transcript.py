@@ -74,6 +74,23 @@ def test_another_transaction_under_a_known_xid_is_refused(sieve: Sieve) -> None:
         sieve.run(transaction(1, "2"))
 
 
+@BLOCKS
+def test_what_another_stream_has_already_leaves_nothing_however_large_it_is(sieve: Sieve, block_bytes: int) -> None:
+    text = transaction(1, "1", "2", "3", "4", "5") + transaction(2, "6")
+    sieve.run(text)
+    renamed = Sieve(sieve.directory, elsewhere={xid: frozenset([0, crc]) for xid, crc in sieve.known.items()})
+    script = renamed.run(text + transaction(3, "7"), block_bytes=block_bytes)
+    assert rows(renamed.given) == [["7"]]
+    assert script.skipped == 2
+    assert (renamed.dropped > 0) == (block_bytes < 1000)
+
+
+def test_another_transaction_under_an_xid_of_another_stream_counts(sieve: Sieve) -> None:
+    sieve.elsewhere = {1: frozenset([7])}
+    sieve.run(transaction(1, "1"))
+    assert rows(sieve.given) == [["1"]]
+
+
 def test_times_and_messages_outside_do_not_make_a_transaction_another_one(sieve: Sieve) -> None:
     sieve.run(transaction(1, "1"))
     other = transaction(1, "1", end="COMMIT 1 (at 2026-11-28 07:30:53+00)")

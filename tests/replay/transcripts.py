@@ -21,6 +21,7 @@ class Sieve:
 
     directory: Path
     known: dict[int, int] = field(default_factory=dict)
+    elsewhere: dict[int, frozenset[int]] = field(default_factory=dict)
     given: list[list[str]] = field(default_factory=list)
     dropped: int = 0
 
@@ -30,7 +31,10 @@ class Sieve:
             paths.append(self.directory / f"part-{number}.txt")
             paths[-1].write_bytes(text.encode())
         source = Input(paths, block_bytes=block_bytes)
-        script = Transcript(lambda xids: {xid: self.known[xid] for xid in xids if xid in self.known})
+        script = Transcript(
+            lambda xids: {xid: self.known[xid] for xid in xids if xid in self.known},
+            lambda xids: {xid: self.elsewhere[xid] for xid in xids if xid in self.elsewhere},
+        )
         lines: list[str] = []
         last = False
         while not last:
@@ -51,7 +55,6 @@ class Sieve:
                     if text.startswith("COMMIT"):
                         self.given.append(lines)
                         lines = []
-                assert part.commits == sum(text.startswith("COMMIT") for text in texts)
             self.known |= dict(zip(sifted.xids, sifted.crcs, strict=True))
             if sifted.hold is not None:
                 source.hold(sifted.hold)

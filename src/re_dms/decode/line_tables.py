@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from re_dms.decode.frames import Offsets
+from re_dms.decode.frames import Bits, Offsets
 from re_dms.decode.line_frames import Lines
 
 INSERT, UPDATE, DELETE, TRUNCATE = b"IUDT"
@@ -36,6 +36,12 @@ class LinesOfTable:
     rows: Offsets
     op: npt.NDArray[np.uint8]
     after: Offsets
+
+    def only(self, chosen: Bits) -> LinesOfTable:
+        """Some of its lines."""
+        if chosen.all():
+            return self
+        return LinesOfTable(name=self.name, rows=self.rows[chosen], op=self.op[chosen], after=self.after[chosen])
 
 
 def lines_of_tables(lines: Lines, rows: Offsets) -> list[LinesOfTable]:

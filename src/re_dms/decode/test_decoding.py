@@ -169,8 +169,7 @@ class TestDecodingDecoder:
                 continue
             kept = buffer.kept(table.oid, group.rows)
             if kept.any():
-                rows, op, after = group.rows[kept], group.op[kept], group.after[kept]
-                carried.append((table, LinesOfTable(name=group.name, rows=rows, op=op, after=after)))
+                carried.append((table, group.only(kept)))
         return carried
 
     def _know_layouts(
@@ -204,7 +203,7 @@ class TestDecodingDecoder:
         table.oid = None if layout is None else table.oid
 
     def _rows(self, buffer: _Buffer, table: _Table, group: LinesOfTable) -> None:
-        lines, since = buffer.lines, 0
+        lines, since, asked = buffer.lines, 0, -1
         while since < len(group.rows) and table.layout is not None and table.oid is not None:
             found, relation = buffer.found[table.oid], table.layout.relation
             rows = read_rows(lines, group, since, table.layout)
@@ -213,17 +212,14 @@ class TestDecodingDecoder:
             if len(rows.keyless):
                 found.barriers.append(Barrier(at=int(rows.keyless[0]), diverged=KEYLESS))
             since += rows.taken
-            if since < len(group.rows):
-                self._look_again(lines, table, group, since)
-
-    def _look_again(self, lines: Lines, table: _Table, group: LinesOfTable, number: int) -> None:
-        """A line that its table's layout does not fit: the table has changed, or the line is broken."""
-        asked = _line_table(lines, table, group, number)
-        before = table.layout
-        self._know(table, self._resolve([asked])[0])
-        if table.layout is not None and before is not None and table.layout == before:
-            line = int(group.rows[number])
-            raise lines.refusal(line, int(group.after[number]), "a row with other columns than its table has")
+            if since == len(group.rows):
+                return
+            # A line that its table's layout does not fit: the table has changed, or the line is broken.
+            if since == asked:
+                line = int(group.rows[since])
+                raise lines.refusal(line, int(group.after[since]), "a row with other columns than its table has")
+            asked = since
+            self._know(table, self._resolve([_line_table(lines, table, group, since)])[0])
 
     def _truncate(self, buffer: _Buffer, line: int, tables: Sequence[_Table]) -> None:
         """A root's TRUNCATE lists its partitions, too; one of a partition alone cannot be followed."""
@@ -261,13 +257,9 @@ def _parted(
     emptied: list[tuple[int, tuple[bytes, ...]]] = []
     for group in groups:
         truncates = group.op == TRUNCATE
-        if truncates.any():
-            emptied += [(line, _read(lines, line, _truncated)) for line in group.rows[truncates].tolist()]
-            group = LinesOfTable(  # noqa: PLW2901 - the rest of it
-                name=group.name, rows=group.rows[~truncates], op=group.op[~truncates], after=group.after[~truncates]
-            )
-        if len(group.rows):
-            rows.append(group)
+        emptied += [(line, _read(lines, line, _truncated)) for line in group.rows[truncates].tolist()]
+        if not truncates.all():
+            rows.append(group.only(~truncates))
     return rows, sorted(emptied)
 
 

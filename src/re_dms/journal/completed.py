@@ -6,7 +6,6 @@ all segments of all streams, so that the newest alone tells everything, and a ba
 
 from __future__ import annotations
 
-import hashlib
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +19,6 @@ from re_dms.errors import InvariantError, JournalError
 from re_dms.journal import keys
 from re_dms.journal.journal import Journal
 from re_dms.journal.objects import RESET
-from re_dms.journal.store import ObjectMissing
 from re_dms.manifest import CompletedRef
 
 XidArray = npt.NDArray[np.uint32]
@@ -76,7 +74,7 @@ class Completed:
     def open(cls, journal: Journal, stream: str, refs: Sequence[CompletedRef]) -> Self:
         """The stream's progress as of the manifest that has these references (all of them, other streams' too).
 
-        Raises JournalError when a segment of the stream is missing, altered or of a newer version.
+        Raises ChangesMissing when a segment of the stream is missing or altered, JournalError for one of a newer version.
         """
         others = tuple(ref for ref in refs if ref.stream != stream)
         return cls(journal, stream, others, [(ref, _read(journal, ref)) for ref in refs if ref.stream == stream])
@@ -146,13 +144,7 @@ def _pack(segment: _Segment) -> bytes:
 
 
 def _read(journal: Journal, ref: CompletedRef) -> _Segment:
-    try:
-        data = journal.store.get(ref.key)
-    except ObjectMissing:
-        raise JournalError(f"{ref.key} is missing in the journal {journal.store.url}", remedy=RESET) from None
-    if hashlib.sha256(data).hexdigest() != ref.sha256:
-        raise JournalError(f"{ref.key} was altered in the journal {journal.store.url}", remedy=RESET)
-    return _unpack(ref, data)
+    return _unpack(ref, journal.read(ref.key, ref.sha256))
 
 
 def _unpack(ref: CompletedRef, data: bytes) -> _Segment:

@@ -159,13 +159,7 @@ class Journal:
 
     def read_registry(self, ref: RegistryRef) -> Registry:
         """The registry that `ref` names. Raises ChangesMissing when it is missing or altered."""
-        try:
-            data = self.store.get(ref.key)
-        except ObjectMissing:
-            raise ChangesMissing(f"{ref.key} is missing in the journal {self.store.url}", remedy=RESET) from None
-        if hashlib.sha256(data).hexdigest() != ref.sha256:
-            raise ChangesMissing(f"{ref.key} was altered in the journal {self.store.url}", remedy=RESET)
-        return parse(ref.key, data, Registry)
+        return parse(ref.key, self.read(ref.key, ref.sha256), Registry)
 
     def write(self, key: str, data: bytes) -> str:
         """Put an object of the writer's own that a manifest will refer to; durable when it returns. Its SHA-256.
@@ -173,6 +167,16 @@ class Journal:
         Safe to repeat."""
         self._create_same(key, data)
         return hashlib.sha256(data).hexdigest()
+
+    def read(self, key: str, sha256: str) -> bytes:
+        """An object that a manifest refers to. Raises ChangesMissing when it is missing or altered."""
+        try:
+            data = self.store.get(key)
+        except ObjectMissing:
+            raise ChangesMissing(f"{key} is missing in the journal {self.store.url}", remedy=RESET) from None
+        if hashlib.sha256(data).hexdigest() != sha256:
+            raise ChangesMissing(f"{key} was altered in the journal {self.store.url}", remedy=RESET)
+        return data
 
     # --- Positions
 

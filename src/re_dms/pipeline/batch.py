@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import polars as pl
@@ -215,6 +216,24 @@ class Batch:
         self.journal.commit(manifest)
         relations.sealed()
         return manifest
+
+    def told(self, manifest: Manifest) -> dict[str, Any]:
+        """What the supervisor hears of it once it is sealed."""
+        return {
+            "event": "sealed",
+            "number": manifest.number,
+            "kind": manifest.kind,
+            "lsn": str(manifest.end),
+            "transactions": manifest.transactions,
+            "changes": manifest.changes,
+            "bytes": self.bytes,
+            "tables": len(manifest.tables),
+        }
+
+
+def new_writer() -> str:
+    """A name for who writes: files of two attempts never share a key."""
+    return uuid.uuid4().hex[:12]
 
 
 def _quantiles(times: list[np.ndarray]) -> tuple[int, ...]:

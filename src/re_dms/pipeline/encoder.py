@@ -7,7 +7,6 @@ versions and open transactions are its state.
 from __future__ import annotations
 
 import time
-import uuid
 from typing import Any, Final
 
 import structlog
@@ -20,7 +19,7 @@ from re_dms.journal.journal import Journal
 from re_dms.journal.opening import open_store
 from re_dms.lsn import LSN
 from re_dms.manifest import Commit, Manifest, RegistryRef
-from re_dms.pipeline.batch import Batch
+from re_dms.pipeline.batch import Batch, new_writer
 from re_dms.pipeline.decoders import Decode, new_decoder
 from re_dms.pipeline.parts import Parts
 from re_dms.pipeline.plan import Plan, identify_journal, identify_source, plan_capture
@@ -57,7 +56,7 @@ class Encoder:
         self.control = surroundings.control
         self.reader = surroundings.channels["reader"]
         self.regions = Regions(self.reader)
-        self.writer = _new_writer()
+        self.writer = new_writer()
         self.batch: Batch | None = None
         self.parts = Parts(self.settings.journal.slices)
         self.positions_recorded = 0
@@ -137,18 +136,7 @@ class Encoder:
         )
         self.number, self.end, self.registry, self.dropped = manifest.number, end, manifest.registry, ()
         self.batch = None
-        self.control.send(
-            {
-                "event": "sealed",
-                "number": manifest.number,
-                "kind": kind,
-                "lsn": str(end),
-                "transactions": manifest.transactions,
-                "changes": manifest.changes,
-                "bytes": batch.bytes,
-                "tables": len(manifest.tables),
-            }
-        )
+        self.control.send(batch.told(manifest))
         return manifest
 
     # ------------------------------------------------------------------ copies
@@ -247,7 +235,7 @@ class Encoder:
         """Forget the open batch: its transaction is sent again. Returns the decoder of the new stream."""
         self.batch = None
         # The files that are there stay, unlisted; those of the next attempt must not share their names.
-        self.writer = _new_writer()
+        self.writer = new_writer()
         self.relations.revert()
         return self._decoder()
 
@@ -288,10 +276,6 @@ class Encoder:
         self.durable = max(self.durable, lsn)
         self._judge()
         self.reader.send({"durable": str(self.durable), "batch": self.number, "tail": tail, "at": time.time()})
-
-
-def _new_writer() -> str:
-    return uuid.uuid4().hex[:12]
 
 
 def _tail(commit: Commit | None) -> dict[str, Any] | None:

@@ -50,6 +50,8 @@ def layout_of(
     """
     leaf = table is not None and root is not None and table.oid != root.oid
     known = _known_columns(table, previous)
+    if not line.whole and previous is not None and not leaf and _says_nothing_new(line, root, previous):
+        return Layout(relation=previous, columns=_columns_then(line, table, previous), leaf=False)
     if not line.whole:
         return _from_key(line, known, table, root, previous, oid=oid, leaf=leaf)
     found = [(column, _find(line, known, column)) for column in line.columns]
@@ -65,6 +67,36 @@ def layout_of(
         for column, known in found
     )
     return Layout(relation=relation, columns=columns, leaf=leaf)
+
+
+def _says_nothing_new(line: LineTable, root: CatalogTable | None, previous: Relation) -> bool:
+    """Whether a line without all columns agrees with what was known: the catalog of now may be of later rows."""
+    spelled = {column.name: _spelled_then(column.type) for column in previous.columns}
+    if root is None or root.identity != previous.identity:
+        return False
+    if any(column.type not in spelled.get(column.name, ()) for column in line.columns):
+        return False
+    key = {previous.column(attnum).name for attnum in previous.key}
+    return not line.columns or previous.identity == "f" or {column.name for column in line.columns} == key
+
+
+def _columns_then(line: LineTable, table: CatalogTable | None, previous: Relation) -> tuple[LayoutColumn, ...]:
+    """How the columns of a known relation are printed. What is guessed wrong here makes the next whole line be asked for."""
+    told = {column.name: column.header for column in line.columns}
+    now = {} if table is None else {column.attnum: column for column in table.columns}
+    columns = []
+    for column in previous.columns:
+        there = now.get(column.attnum)
+        same = there is not None and there.name == column.name and there.type.oid == column.type.oid
+        header = (
+            f" {there.quoted}[{there.printed}]:".encode()
+            if there is not None and same
+            else f" {column.name}[{_spelled_then(column.type)[0]}]:".encode()
+        )
+        columns.append(
+            LayoutColumn(header=told.get(column.name, header), attnum=column.attnum, form=_form(column.type))
+        )
+    return tuple(columns)
 
 
 def _from_key(
@@ -120,12 +152,13 @@ def _relation(
         key = {names[attnum] for attnum in root.identity_key}
     else:
         key = set() if previous is None else {previous.column(attnum).name for attnum in previous.key}
-    now = () if root is None else tuple(column.name for column in root.columns)
-    before = () if previous is None else tuple(column.name for column in previous.columns)
-    # A partition may have its columns in another order than its root.
-    order = [name for name in (now if set(carried) <= set(now) else before if leaf else ()) if name in carried]
-    if not leaf or set(order) != set(carried):
-        order = list(carried)
+    order = list(carried)
+    if leaf:  # a partition may have its columns in another order than its root
+        for columns in (root.columns if root is not None else (), previous.columns if previous is not None else ()):
+            names_there = [column.name for column in columns]
+            if set(carried) <= set(names_there):
+                order = [name for name in names_there if name in carried]
+                break
     where = (root.schema, root.name) if leaf and root is not None else (line.schema, line.name)
     wire = WireRelation(
         oid=oid,
@@ -152,12 +185,16 @@ def _known_columns(table: CatalogTable | None, previous: Relation | None) -> dic
     for now in () if table is None else table.columns:
         known.setdefault(now.name, []).append(_now(now))
     for before in () if previous is None else previous.columns:
-        plain = _MODIFIER.sub("", before.type.name)
-        spelled = (plain, plain.rpartition(".")[2])
         known.setdefault(before.name, []).append(
-            _Known(name=before.name, type=before.type, carried=True, spelled=spelled)
+            _Known(name=before.name, type=before.type, carried=True, spelled=_spelled_then(before.type))
         )
     return known
+
+
+def _spelled_then(kind: PgType) -> tuple[str, str]:
+    """A known type as lines may print it: qualified and bare."""
+    plain = _MODIFIER.sub("", kind.name)
+    return plain, plain.rpartition(".")[2]
 
 
 def _now(column: CatalogColumn) -> _Known:

@@ -7,7 +7,6 @@ It takes the place of reader and encoder. There is no slot: what is done is know
 from __future__ import annotations
 
 import time
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -26,7 +25,7 @@ from re_dms.journal.journal import Journal
 from re_dms.journal.opening import open_store
 from re_dms.lsn import LSN
 from re_dms.manifest import Commit, RegistryRef
-from re_dms.pipeline.batch import Batch
+from re_dms.pipeline.batch import Batch, new_writer
 from re_dms.pipeline.inputs import Block, Input, wal_files
 from re_dms.pipeline.parts import Parts
 from re_dms.pipeline.relations import KnownTables
@@ -58,7 +57,7 @@ class Replay:
         self.block_bytes = min(_BLOCK_BYTES_MAX, self.settings.capture.flush_bytes)
         self.input = Input(_inputs(replay, surroundings.options), block_bytes=self.block_bytes)
         self.parts = Parts(self.settings.journal.slices)
-        self.writer = _new_writer()
+        self.writer = new_writer()
         self.batch: Batch | None = None
         self.opened = 0.0
         self.received = 0  # bytes in the open batch
@@ -98,7 +97,7 @@ class Replay:
         self.relations = KnownTables({} if registry is None else registry.tables)
         self.resolver = ReplayResolver(self.relations, source.catalog, include=source.include, exclude=source.exclude)
         self.dropped = self.resolver.forgotten() if self.settings.forget else ()
-        self.transcript = Transcript(self._known, self._is_elsewhere)
+        self.transcript = Transcript(self._known, self._known_elsewhere)
         self.decoder = self._new_decoder()
         self.control.send({"event": "planned", "position": str(self.end), "batch": self.number})
         self.control.send({"event": "streaming", "lsn": str(self.end), "backend": None})
@@ -107,16 +106,14 @@ class Replay:
         return TestDecodingDecoder(self.resolver.resolve, self.resolver.locate)
 
     def _known(self, xids: Sequence[int]) -> dict[int, int]:
-        asked = np.array(xids, dtype=np.uint32)
-        known, crcs = self.completed.lookup(asked)
-        return dict(zip(asked[known].tolist(), crcs[known].tolist(), strict=True))
+        return _done(self.completed, xids)
 
-    def _is_elsewhere(self, xid: int, crc: int) -> bool:
-        if not self.others:
-            return False
-        asked = np.array([xid], dtype=np.uint32)
-        found = (other.lookup(asked) for other in self.others)
-        return any(known[0] and crcs[0] == crc for known, crcs in found)
+    def _known_elsewhere(self, xids: Sequence[int]) -> dict[int, frozenset[int]]:
+        found: dict[int, frozenset[int]] = {}
+        for other in self.others:
+            for xid, crc in _done(other, xids).items():
+                found[xid] = found.get(xid, frozenset()) | {crc}
+        return found
 
     # ------------------------------------------------------------------ the input
 
@@ -221,23 +218,12 @@ class Replay:
             completed=self.completed.seal(self.number + 1, self.writer),
         )
         self.number, self.end, self.registry, self.dropped = manifest.number, manifest.end, manifest.registry, ()
-        self.control.send(
-            {
-                "event": "sealed",
-                "number": manifest.number,
-                "kind": manifest.kind,
-                "lsn": str(manifest.end),
-                "transactions": manifest.transactions,
-                "changes": manifest.changes,
-                "bytes": self.batch.bytes,
-                "tables": len(manifest.tables),
-            }
-        )
+        self.control.send(self.batch.told(manifest))
         self.batch = None
 
     def _drop(self) -> None:
         """Forget the transaction that the open batch is of: it may come again, whole. Its files stay, unlisted."""
-        self.batch, self.alone, self.writer = None, False, _new_writer()
+        self.batch, self.alone, self.writer = None, False, new_writer()
         self.relations.revert()
         self.resolver.fresh.clear()
         self.decoder = self._new_decoder()
@@ -270,6 +256,12 @@ class Replay:
             order = self.control.receive(0)
 
 
+def _done(completed: Completed, xids: Sequence[int]) -> dict[int, int]:
+    asked = np.array(xids, dtype=np.uint32)
+    known, crcs = completed.lookup(asked)
+    return dict(zip(asked[known].tolist(), crcs[known].tolist(), strict=True))
+
+
 def _lines(block: Block) -> Lines:
     frames = Frames.at(block.payload, block.starts, block.ends)
     place = block.where.place
@@ -291,10 +283,6 @@ def _inputs(replay: ReplaySettings, options: Mapping[str, Any]) -> list[Path] | 
         return int(options["stdin"])
     paths = [Path(each) for each in replay.inputs]
     return wal_files(paths[0]) if len(paths) == 1 and paths[0].is_dir() else paths
-
-
-def _new_writer() -> str:
-    return uuid.uuid4().hex[:12]
 
 
 def run(surroundings: Surroundings) -> None:

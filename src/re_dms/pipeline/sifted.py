@@ -10,8 +10,8 @@ from re_dms.decode.frames import Offsets
 Known = Callable[[Sequence[int]], dict[int, int]]
 """Of these xids those that are complete already, each with its rows' checksum."""
 
-Elsewhere = Callable[[int, int], bool]
-"""Whether a transaction with this xid and this checksum is complete in another stream of the same database."""
+Elsewhere = Callable[[Sequence[int]], dict[int, frozenset[int]]]
+"""Of these xids those that are complete in other streams of the same database, with their rows' checksums there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +22,6 @@ class Part:
     payload: bytes | bytearray | memoryview
     starts: Offsets
     ends: Offsets
-    commits: int
     place: str = ""
 
 

@@ -12,6 +12,7 @@ Source: contrib/test_decoding/test_decoding.c
 from __future__ import annotations
 
 import zlib
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -40,7 +41,7 @@ class Transcript:
     hold must count once; where an xid has other rows there, it is another history's, and counts.
     """
 
-    def __init__(self, known: Known, elsewhere: Elsewhere = lambda _xid, _crc: False) -> None:
+    def __init__(self, known: Known, elsewhere: Elsewhere = lambda _xids: {}) -> None:
         self._known = known
         self._elsewhere = elsewhere
         self._open: OpenTransaction | None = None
@@ -87,10 +88,11 @@ class _Block:
         self.keep = np.zeros(len(lines), dtype=np.bool_)
         self.cut = 0  # what is before this record was given out
         self.seen: dict[int, int] = {}
-        self.commits = 0
+        self.known: dict[int, int] = {}
+        self.elsewhere: dict[int, frozenset[int]] = {}
 
     def sift(self) -> Sifted:
-        kinds, script = self.kinds, self.script
+        kinds = self.kinds
         self.lines.refuse_nul()
         marks = np.flatnonzero((kinds != TABLE) & (kinds != MESSAGE))
         borders = (kinds[marks] == BEGIN) | (kinds[marks] == COMMIT)
@@ -98,7 +100,7 @@ class _Block:
         xids, bare = np.zeros(len(marks), dtype=np.int64), np.zeros(len(marks), dtype=np.bool_)
         numbered, bare[borders] = read_borders(self.lines, marks[borders])
         xids[borders] = numbered
-        self.known = script._known(np.unique(numbered[numbered > 0]).tolist())
+        self._look_up(np.unique(numbered[numbered > 0]).tolist())
         at = 0
         for record, border, xid, no_xid in zip(
             marks.tolist(), borders.tolist(), xids.tolist(), bare.tolist(), strict=True
@@ -114,6 +116,10 @@ class _Block:
         self._require_no_rows(at, len(self.lines))
         self._end()
         return self.found
+
+    def _look_up(self, xids: Sequence[int]) -> None:
+        self.known |= self.script._known(xids)
+        self.elsewhere |= self.script._elsewhere(xids)
 
     # ------------------------------------------------------------------ borders
 
@@ -156,7 +162,9 @@ class _Block:
         first = max(open_.first, 0)
         crc, rows = self._read_on(open_, record)
         self.script._abandoned.pop(open_.xid, None)
-        if self._is_new(open_.xid, crc, record, numbered=open_.numbered) and (rows or open_.given):
+        if not self._is_new(open_.xid, crc, record):
+            self.found.drop = self.found.drop or open_.given  # only its end told that it is known
+        elif rows or open_.given:
             self._require_no_gap(open_)
             self.keep[first : record + 1] = True
             self._complete(open_.xid, crc)
@@ -184,9 +192,9 @@ class _Block:
         rows = int(self.tables_before[record] - self.tables_before[min(first, record)])
         return zlib.crc32(self.view[start:end], open_.crc) if start < end else open_.crc, open_.rows + rows
 
-    def _is_new(self, xid: int, crc: int, record: int, *, numbered: bool = True) -> bool:
+    def _is_new(self, xid: int, crc: int, record: int) -> bool:
         before = self.known.get(xid, self.seen.get(xid))
-        if before is None and not (numbered and self.script._elsewhere(xid, crc)):
+        if before is None and crc not in self.elsewhere.get(xid, ()):
             return True
         if before is not None and before != crc:
             raise ChangesMissing(
@@ -201,7 +209,6 @@ class _Block:
         self.seen[xid] = crc
         self.found.xids.append(xid)
         self.found.crcs.append(crc)
-        self.commits += 1
 
     # ------------------------------------------------------------------ rare lines
 
@@ -230,7 +237,7 @@ class _Block:
         if line.rolls_back:
             return
         xid = held.xid if held is not None else line.xid
-        self.known |= script._known([xid])
+        self._look_up([xid])
         if held is None:
             if xid not in self.known and xid not in self.seen:
                 raise SourceError(
@@ -241,10 +248,8 @@ class _Block:
         elif self._is_new(xid, held.crc, record):
             self._require_no_gap(held)
             self._flush(record)
-            part = Part(payload=held.payload, starts=held.starts, ends=held.ends, commits=1, place=held.place)
-            self.found.parts.append(part)
+            self.found.parts.append(Part(payload=held.payload, starts=held.starts, ends=held.ends, place=held.place))
             self._complete(xid, held.crc)
-            self.commits = 0
 
     def _prepare(self, record: int, line: TwoPhase) -> None:
         """Its rows wait for the COMMIT PREPARED, which may come at any time."""
@@ -297,14 +302,9 @@ class _Block:
         kept = kept[self.kinds[kept] != OTHER]
         if len(kept):
             self.found.parts.append(
-                Part(
-                    payload=self.payload,
-                    starts=self.lines.starts[kept],
-                    ends=self.lines.ends[kept],
-                    commits=self.commits,
-                )
+                Part(payload=self.payload, starts=self.lines.starts[kept], ends=self.lines.ends[kept])
             )
-        self.cut, self.commits = record, 0
+        self.cut = record
 
     def _require_no_rows(self, first: int, record: int) -> None:
         if self.script._open is None and self.tables_before[record] > self.tables_before[first]:
