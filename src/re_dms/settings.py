@@ -72,7 +72,7 @@ class WarehouseSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaptureSettings:
-    """When a batch closes (at a commit): by bytes received, by rows, or by age of its first change."""
+    """When a batch closes (at a commit): by bytes received, by rows, or `flush_seconds` after the batch before."""
 
     flush_seconds: float = 1.0
     flush_mb: int = 64

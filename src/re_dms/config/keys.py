@@ -123,7 +123,8 @@ class CaptureSection(Section):
         Annotated[Number, Field(gt=0, le=3600)] | None, Unset, Option("--flush-seconds", "SECONDS")
     ] = Field(
         None,
-        description="Age of its first change at which a batch closes. "
+        description="Seconds between batches: while changes flow, one closes this often; a change that comes when none was "
+        "closed for this long goes on at once. "
         f"Default: {REDSHIFT_FLUSH_SECONDS:g} when warehouse.url is Redshift, else {_CAPTURE.flush_seconds:g}.",
         examples=[_CAPTURE.flush_seconds],
     )

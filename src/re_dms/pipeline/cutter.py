@@ -5,28 +5,41 @@ Protocol line 3: a batch holds whole transactions in commit order.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from typing import Final
 
 from re_dms.lsn import LSN
 from re_dms.pipeline.progress import Progress
 from re_dms.pipeline.ring import Ring
 from re_dms.settings import CaptureSettings
 
+_GATHER_SECONDS: Final = 0.005
+"""After a time without batches the first commit waits this long for others that come with it."""
+
 
 class Cutter:
     """Ships what the ring's current region holds. `wait_until(is_there)` returns once `is_there()` holds, or raises.
 
-    A region that is full goes to the encoder as a part of the open batch, up to the last commit in it, so that the
-    encoder works while the batch grows. Only a transaction that is larger than a region is cut inside.
+    Batches close at most every `flush_seconds` by age: a commit that comes when none was closed for that long does not
+    wait. A region that is full goes to the encoder as a part of the open batch, up to the last commit in it, so that
+    the encoder works while the batch grows. Only a transaction that is larger than a region is cut inside.
     """
 
     def __init__(
-        self, ring: Ring, progress: Progress, capture: CaptureSettings, wait_until: Callable[[Callable[[], bool]], None]
+        self,
+        ring: Ring,
+        progress: Progress,
+        capture: CaptureSettings,
+        wait_until: Callable[[Callable[[], bool]], None],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.ring = ring
         self.progress = progress
         self.capture = capture
         self._wait_until = wait_until
+        self._clock = clock
+        self._closed_at = float("-inf")  # when the last batch was closed, whatever closed it
         self.reset()
 
     def reset(self) -> None:
@@ -44,12 +57,19 @@ class Cutter:
 
     @property
     def due_at(self) -> float | None:
-        """When the open batch is old enough to be closed (monotonic seconds); None when nothing waits."""
-        return None if self._since is None else self._since + self.capture.flush_seconds
+        """When the open batch may be closed (monotonic seconds); None when nothing waits.
+
+        `flush_seconds` after the batch before; a few milliseconds after its first commit where that was longer ago.
+        """
+        if self._since is None:
+            return None
+        seconds = self.capture.flush_seconds
+        return max(self._since + min(seconds, _GATHER_SECONDS), self._closed_at + seconds)
 
     def is_due(self, now: float) -> bool:
-        """Whether the open batch is old enough."""
-        return self._since is not None and now - self._since >= self.capture.flush_seconds
+        """Whether it is time to close the open batch."""
+        due_at = self.due_at
+        return due_at is not None and now >= due_at
 
     def committed(self, end: LSN, now: float) -> None:
         """The last message in the region is a Commit that ends at `end`: close the batch here if it is time."""
@@ -77,6 +97,7 @@ class Cutter:
             self._wait_for_region()
         self.ring.ship({"kind": "stream", "ends": True, "end": str(self._end)}, self._committed)
         self.progress.shipped(self._end)
+        self._closed_at = self._clock()
         self.reset()
 
     def make_room(self, size: int) -> None:
