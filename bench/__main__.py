@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,21 @@ from bench import end_to_end as ends
 from bench import redshift as redshifts
 from bench import replay as replays
 from bench import standin_copy as standin_copies
+from bench.rounds import DifferentWork
+from bench.workloads import WORKLOADS
 
 _PG_BIN = click.option("--pg-bin", type=click.Path(path_type=Path), help="The directory of Postgres's programs.")
+_ROWS = click.option("--rows", type=int, help="Changes, about. Default: as many as take some seconds.")
+_ROUNDS = click.option("--rounds", default=5, show_default=True, help="How often each side runs, in turn.")
+_TRANSPORT = click.option(
+    "--transport",
+    "tcp",
+    type=click.Choice(["socket", "tcp"]),
+    default="socket",
+    show_default=True,
+    help="For both sides.",
+    callback=lambda _context, _parameter, value: value == "tcp",
+)
 _JSON = click.option("--json", "as_json", is_flag=True, help="Only the line of JSON.")
 
 
@@ -26,19 +39,37 @@ def main() -> None:
 
 
 @main.command()
-@click.option("--rows", default=1_000_000, show_default=True, help="Changes: 60 % inserts, 30 % updates, 10 % deletes.")
-@click.option("--rounds", default=5, show_default=True, help="How often each side runs, in turn.")
-@click.option(
-    "--transport", type=click.Choice(["socket", "tcp"]), default="socket", show_default=True, help="For both sides."
-)
+@click.option("--workload", type=click.Choice(list(WORKLOADS)), default="ten", show_default=True, help="What is sent.")
+@_ROWS
+@_ROUNDS
+@_TRANSPORT
 @_PG_BIN
 @_JSON
-def capture(*, rows: int, rounds: int, transport: str, pg_bin: Path | None, as_json: bool) -> None:
+def capture(*, as_json: bool, **options: Any) -> None:
     """Our capture to an fsynced journal against pg_recvlogical to a file."""
-    try:
-        tell(captures.measure(rows=rows, rounds=rounds, tcp=transport == "tcp", pg_bin=pg_bin), as_json=as_json)
-    except captures.DifferentWork as error:
-        raise click.ClickException(f"no ratio: the sides did not do the same work: {error}") from None
+    compare(captures.measure, options, as_json=as_json)
+
+
+@main.command()
+@_ROWS
+@_ROUNDS
+@_TRANSPORT
+@_PG_BIN
+@_JSON
+def wide(*, as_json: bool, **options: Any) -> None:
+    """As capture, with a hundred columns."""
+    compare(captures.measure, options | {"workload": "wide"}, as_json=as_json)
+
+
+@main.command("tiny_transactions")
+@_ROWS
+@_ROUNDS
+@_TRANSPORT
+@_PG_BIN
+@_JSON
+def tiny_transactions(*, as_json: bool, **options: Any) -> None:
+    """As capture, with transactions of one row as pgbench makes them."""
+    compare(captures.measure, options | {"workload": "tiny"}, as_json=as_json)
 
 
 @main.command("end_to_end")
@@ -71,7 +102,7 @@ def replay(*, rows: int, small_rows: int, rounds: int, pg_bin: Path | None, as_j
     """What pg_recvlogical wrote of a test_decoding slot, to an fsynced journal; no apply."""
     try:
         tell(replays.measure(rows=rows, small_rows=small_rows, rounds=rounds, pg_bin=pg_bin), as_json=as_json)
-    except captures.DifferentWork as error:
+    except DifferentWork as error:
         raise click.ClickException(f"no figures: the journal does not hold what the load made: {error}") from None
 
 
@@ -94,6 +125,14 @@ def redshift(*, quick: bool, pg_bin: Path | None, as_json: bool) -> None:
 def catalog(*, tables: int, pg_bin: Path | None, as_json: bool) -> None:
     """One look of the catalog watcher."""
     tell(catalogs.measure(tables=tables, pg_bin=pg_bin), as_json=as_json)
+
+
+def compare(measure: Callable[..., dict[str, Any]], options: dict[str, Any], *, as_json: bool) -> None:
+    """Measure and tell. Without a ratio where the sides did not do the same work."""
+    try:
+        tell(measure(**options), as_json=as_json)
+    except DifferentWork as error:
+        raise click.ClickException(f"no ratio: the sides did not do the same work: {error}") from None
 
 
 def tell(figures: dict[str, Any], *, as_json: bool) -> None:

@@ -4,11 +4,27 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 
 _TICKS = os.sysconf("SC_CLK_TCK")
+_CPUCLOCK_SCHED = (
+    2  # a process's clock by its id: clock_getcpuclockid(3), MAKE_PROCESS_CPUCLOCK in the kernel's headers
+)
+_HOUSEKEEPING = tuple(
+    f"postgres: {name}"
+    for name in (
+        "checkpointer",
+        "background writer",
+        "walwriter",
+        "autovacuum",
+        "logical replication launcher",
+        "stats",
+        "io worker",
+    )
+)
 _STEP_SECONDS = 0.25  # a sample takes some milliseconds of the processors that it watches
 
 
@@ -53,7 +69,7 @@ class Sampler:
         self.peak_pss_bytes = max(self.peak_pss_bytes, pss)
 
     def _note(self, pid: int, role: str) -> None:
-        seconds = sum(_cpu_seconds(pid)[:2])
+        seconds = own_cpu_seconds(pid)
         if seconds > 0 and role != "ended":  # one that has just ended keeps what it said last
             self._seen[pid] = role, seconds
 
@@ -81,7 +97,16 @@ def role_of(pid: int) -> str:
     words = _command(pid)
     if "re_dms.pipeline.child" in words:
         return words[words.index("re_dms.pipeline.child") + 1]
-    return "supervisor" if "re_dms" in " ".join(words[:4]) else Path(words[0]).name if words and words[0] else "ended"
+    if words[1:3] == ["-m", "re_dms"]:
+        return "supervisor"
+    return Path(words[0]).name if words and words[0] else "ended"
+
+
+def backends(server_pid: int) -> list[int]:
+    """The processes of a Postgres that serve somebody: all but its own housekeeping."""
+    titles = {pid: _command(pid)[0] for pid in descendants(server_pid)}
+    # One without a title has ended, and waits to be reaped.
+    return [pid for pid, title in titles.items() if not title.startswith(_HOUSEKEEPING)]
 
 
 def tree_cpu_seconds(pid: int) -> float:
@@ -89,7 +114,39 @@ def tree_cpu_seconds(pid: int) -> float:
 
     For a server: no backend is missed, however short it lived.
     """
-    return sum(sum(_cpu_seconds(each)) for each in (*descendants(pid), pid))
+    return sum(own_cpu_seconds(each) + children_cpu_seconds(each) for each in (*descendants(pid), pid))
+
+
+def cpu_seconds_by_role(pid: int) -> dict[str, float]:
+    """What a process and its living descendants have used until now, by role."""
+    found: dict[str, float] = {}
+    for each in (pid, *descendants(pid)):
+        role = role_of(each)
+        found[role] = found.get(role, 0.0) + own_cpu_seconds(each)
+    found.pop("ended", None)
+    return found
+
+
+def pss_bytes(pid: int) -> int:
+    """The proportional set sizes of a process and its descendants together, now: shared buffers count once."""
+    return sum(_pss_bytes(each) for each in (pid, *descendants(pid)))
+
+
+def own_cpu_seconds(pid: int) -> float:
+    """Of all threads of a process, ended ones too, in nanoseconds' steps (/proc counts in hundredths); 0 when it has gone."""
+    try:
+        return time.clock_gettime((~pid << 3) | _CPUCLOCK_SCHED)
+    except OSError:
+        return 0.0
+
+
+def children_cpu_seconds(pid: int) -> float:
+    """What the ended children of a process have used that it has waited for."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    except (OSError, IndexError):
+        return 0.0
+    return (int(fields[13]) + int(fields[14])) / _TICKS
 
 
 def _command(pid: int) -> list[str]:
@@ -97,16 +154,6 @@ def _command(pid: int) -> list[str]:
         return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
     except OSError:
         return [""]
-
-
-def _cpu_seconds(pid: int) -> tuple[float, float, float]:
-    """Of the process: user, system, and both of its children that have ended and were waited for."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    except (OSError, IndexError):
-        return 0.0, 0.0, 0.0
-    user, system, children_user, children_system = (int(field) / _TICKS for field in fields[11:15])
-    return user, system, children_user + children_system
 
 
 def _pss_bytes(pid: int) -> int:

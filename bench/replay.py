@@ -21,11 +21,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from bench import workload
-from bench.capture import DifferentWork
 from bench.machine import SETTINGS, facts
 from bench.processes import Sampler, tree_cpu_seconds
+from bench.rounds import DifferentWork
 from bench.transcripts import TranscriptFile, make
+from bench.workloads import DATABASE
 from localpg import LocalPostgres
 from re_dms.journal.journal import Journal
 from re_dms.journal.local import LocalStore
@@ -87,7 +87,7 @@ def _met(condition: bool) -> str:
 
 def _replay(server: LocalPostgres, file: TranscriptFile, place: Path) -> Run:
     settings = Settings(
-        source=SourceSettings(dsn=server.dsn(workload.DATABASE), slot="", publication="", plugin=TEST_DECODING),
+        source=SourceSettings(dsn=server.dsn(DATABASE), slot="", publication="", plugin=TEST_DECODING),
         journal=JournalSettings(url=f"file://{place}"),
         log=LogSettings(level="warning"),
         replay=ReplaySettings(inputs=(str(file.path),), stream=file.path.name),

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from bench import workload
+from bench.workloads import DATABASE, ten
 from localpg import LocalPostgres
 
 # As our own connections set it: a file's values are as its writer's session printed them.
@@ -35,12 +35,12 @@ class TranscriptFile:
 
 def make(server: LocalPostgres, directory: Path, *, rows: int, small_rows: int) -> dict[str, TranscriptFile]:
     """`large`: transactions of 5,000 changes; `small`: of one; `gzip`: the large one, packed by Python's gzip, level 6."""
-    workload.make(server)
-    server.execute(f"select pg_create_logical_replication_slot('{_SLOT}', 'test_decoding')", dbname=workload.DATABASE)
-    large = _record(server, directory / "large.txt", workload.load(server, rows))
-    server.execute("truncate measured", dbname=workload.DATABASE)
+    ten.make(server)
+    server.execute(f"select pg_create_logical_replication_slot('{_SLOT}', 'test_decoding')", dbname=DATABASE)
+    large = _record(server, directory / "large.txt", ten.load(server, rows))
+    server.execute("truncate measured", dbname=DATABASE)
     _record(server, directory / "between.txt", {})
-    small = _record(server, directory / "small.txt", workload.load_one_by_one(server, small_rows))
+    small = _record(server, directory / "small.txt", ten.load_one_by_one(server, small_rows))
     packed = directory / "large.txt.gz"
     with large.path.open("rb") as plain, gzip.open(packed, "wb", compresslevel=6) as pack:
         shutil.copyfileobj(plain, pack, 1 << 20)
@@ -52,8 +52,8 @@ def make(server: LocalPostgres, directory: Path, *, rows: int, small_rows: int) 
 
 
 def _record(server: LocalPostgres, path: Path, done: dict[str, int]) -> TranscriptFile:
-    end = server.execute("select pg_current_wal_insert_lsn()::text", dbname=workload.DATABASE)[0][0]
-    words: list[str | Path] = [server.binaries / "pg_recvlogical", "-d", server.dsn(workload.DATABASE), "--slot", _SLOT]
+    end = server.execute("select pg_current_wal_insert_lsn()::text", dbname=DATABASE)[0][0]
+    words: list[str | Path] = [server.binaries / "pg_recvlogical", "-d", server.dsn(DATABASE), "--slot", _SLOT]
     words += ["--start", "--no-loop", "--endpos", end, "--file", path]
     for option in _OPTIONS:
         words += ["-o", option]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -30,12 +31,13 @@ def test_capture_gives_a_ratio_of_equal_work(pg_bin: Path | None) -> None:
 
 def test_different_work_gives_no_ratio(monkeypatch: pytest.MonkeyPatch, pg_bin: Path | None) -> None:
     monkeypatch.syspath_prepend(str(ROOT))
-    from bench import capture, workload
+    from bench import capture
+    from bench.workloads import WORKLOADS, ten
 
-    loaded = workload.load
-    monkeypatch.setattr(workload, "load", lambda server, rows: loaded(server, rows) | {"inserts": 1})
+    wrong = replace(ten.WORKLOAD, load=lambda server, rows: ten.load(server, rows) | {"inserts": 1})
+    monkeypatch.setitem(WORKLOADS, "ten", wrong)
     with pytest.raises(capture.DifferentWork, match="the load made"):
-        capture.measure(rows=5000, rounds=1, tcp=False, pg_bin=pg_bin)
+        capture.measure(rows=5000, rounds=1, pg_bin=pg_bin)
 
 
 def test_end_to_end_gives_speed_and_lag(pg_bin: Path | None) -> None:
@@ -64,9 +66,11 @@ def test_replay_gives_speed_memory_and_whether_they_are_what_is_wanted(pg_bin: P
 
 def test_a_replay_that_holds_other_rows_gives_no_figures(monkeypatch: pytest.MonkeyPatch, pg_bin: Path | None) -> None:
     monkeypatch.syspath_prepend(str(ROOT))
-    from bench import capture, replay, workload
+    from bench import replay
+    from bench.rounds import DifferentWork
+    from bench.workloads import ten
 
-    loaded = workload.load
-    monkeypatch.setattr(workload, "load", lambda server, rows: loaded(server, rows) | {"inserts": 1})
-    with pytest.raises(capture.DifferentWork, match="the load made"):
+    loaded = ten.load
+    monkeypatch.setattr(ten, "load", lambda server, rows: loaded(server, rows) | {"inserts": 1})
+    with pytest.raises(DifferentWork, match="the load made"):
         replay.measure(rows=5000, small_rows=10, rounds=1, pg_bin=pg_bin)
