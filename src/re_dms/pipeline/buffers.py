@@ -1,8 +1,11 @@
-"""Nameless shared memory in which the reader lays messages and the encoder reads them.
+"""Nameless shared memory in which the reader lays what it receives and the encoder reads it.
 
 A region is a memfd passed by descriptor: it has no name, so nothing leaks when a process group is killed. Its layout:
 
-    [int32 lengths x MESSAGES_MAX] [payloads, one after the other] [PAD bytes for unaligned loads]
+    [int32 starts x MESSAGES_MAX] [int32 lengths x MESSAGES_MAX] [bytes as they came from the wire] [PAD bytes for unaligned loads]
+
+Starts and lengths are those of the bodies of the messages that count, in order; what lies between them (frames of
+messages, messages that nobody wants) is passed over.
 """
 
 from __future__ import annotations
@@ -14,9 +17,11 @@ from typing import Final
 
 import re_dms.errors as errors
 
-MESSAGES_MAX: Final = 262_144
+MESSAGES_MAX: Final = 524_288
 PAD: Final = 64
-_LENGTHS_BYTES: Final = MESSAGES_MAX * 4
+FRAME_BYTES: Final = 5  # type and length, before the body of each message
+_INDEX_BYTES: Final = 2 * MESSAGES_MAX * 4
+_MESSAGE_BYTES_MIN: Final = FRAME_BYTES + 1
 _POISON: Final = 0xEE
 
 
@@ -30,30 +35,33 @@ class SharedBuffer:
     def __init__(self, descriptor: int, capacity: int) -> None:
         self.descriptor = descriptor
         self.capacity = capacity
-        self.map = mmap.mmap(descriptor, _LENGTHS_BYTES + capacity + PAD)
+        self.map = mmap.mmap(descriptor, _INDEX_BYTES + capacity + PAD)
 
     @classmethod
     def create(cls, capacity: int) -> SharedBuffer:
         """A new region, zeroed; pages are taken from memory when they are written."""
         descriptor = os.memfd_create("re_dms", os.MFD_CLOEXEC)
-        os.ftruncate(descriptor, _LENGTHS_BYTES + capacity + PAD)
+        os.ftruncate(descriptor, _INDEX_BYTES + capacity + PAD)
         return cls(descriptor, capacity)
 
     @property
     def payload(self) -> memoryview:
         """The payload bytes, PAD included."""
-        return memoryview(self.map)[_LENGTHS_BYTES:]
+        return memoryview(self.map)[_INDEX_BYTES:]
 
-    def write_lengths(self, lengths: list[int]) -> None:
-        """Note the messages' lengths (bytes), in order."""
-        if len(lengths) > MESSAGES_MAX:
-            raise errors.InvariantError(f"{len(lengths)} messages in a buffer for {MESSAGES_MAX}")
-        data = array("i", lengths).tobytes()
-        self.map[: len(data)] = data
+    def write_index(self, starts: list[int], lengths: list[int]) -> None:
+        """Note where the messages' bodies begin, and their lengths (bytes), in order."""
+        if len(starts) > MESSAGES_MAX:
+            raise errors.InvariantError(f"{len(starts)} messages in a buffer for {MESSAGES_MAX}")
+        for at, values in ((0, starts), (MESSAGES_MAX * 4, lengths)):
+            data = array("i", values).tobytes()
+            self.map[at : at + len(data)] = data
 
-    def lengths(self, count: int) -> memoryview:
-        """The first `count` lengths as int32."""
-        return memoryview(self.map)[: count * 4].cast("i")
+    def index(self, count: int) -> tuple[memoryview, memoryview]:
+        """Starts and lengths of the first `count` messages, as int32."""
+        whole = memoryview(self.map)
+        size = count * 4
+        return whole[:size].cast("i"), whole[MESSAGES_MAX * 4 : MESSAGES_MAX * 4 + size].cast("i")
 
     def poison(self) -> None:
         """Overwrite everything: a frame that still reads this region shows it at once (tests)."""
@@ -66,41 +74,64 @@ class SharedBuffer:
 
 
 class Writer:
-    """Appends messages to one region."""
+    """Fills one region: bytes come to `room`, and are noted with `laid`. Who reads the messages among them notes those
+    that count in `starts` and `lengths` (of their bodies), and in `taken` up to where it has read.
+    """
 
     def __init__(self, buffer: SharedBuffer) -> None:
         self.buffer = buffer
+        self.capacity = buffer.capacity
         self.view = buffer.payload
-        self._capacity = buffer.capacity
+        self.starts: list[int] = []
         self.lengths: list[int] = []
         self.position = 0
+        self.taken = 0
 
-    def has_room(self, size: int) -> bool:
-        """Whether a message of `size` bytes fits behind what is there."""
-        return self.position + size <= self._capacity and len(self.lengths) < MESSAGES_MAX
+    @property
+    def room(self) -> memoryview:
+        """Where the next bytes go; empty when the region is full."""
+        most = (MESSAGES_MAX - len(self.starts)) * _MESSAGE_BYTES_MIN
+        return self.view[self.position : min(self.capacity, self.position + most)]
 
-    def append(self, data: bytes | memoryview) -> bool:
-        """Lay a message behind the others. False when it has no room; nothing has changed then."""
-        size = len(data)
-        end = self.position + size
-        if end > self._capacity or len(self.lengths) >= MESSAGES_MAX:
+    @property
+    def is_full(self) -> bool:
+        """Whether neither bytes nor messages have room any more."""
+        return self.position >= self.capacity or len(self.starts) >= MESSAGES_MAX
+
+    def laid(self, size: int) -> None:
+        """`size` bytes were laid into `room`."""
+        self.position += size
+
+    def append(self, data: memoryview) -> bool:
+        """(until copies are received raw)"""
+        if self.position + len(data) > self.capacity:
             return False
-        self.view[self.position : end] = data
-        self.position = end
-        self.lengths.append(size)
+        self.view[self.position : self.position + len(data)] = data
+        self.starts.append(self.position)
+        self.lengths.append(len(data))
+        self.position += len(data)
+        self.taken = self.position
         return True
 
     def move_tail(self, count: int, target: Writer) -> None:
-        """Move the messages from number `count` on to the empty `target`."""
-        start = sum(self.lengths[:count])
+        """Move the messages from number `count` on, and the bytes of one that is not whole yet, to the empty `target`."""
+        start = self.starts[count] - FRAME_BYTES if count < len(self.starts) else self.taken
         size = self.position - start
         target.view[:size] = self.view[start : self.position]
+        target.starts = [at - start for at in self.starts[count:]]
         target.lengths = self.lengths[count:]
-        target.position = size
-        del self.lengths[count:]
-        self.position = start
+        target.position, target.taken = size, self.taken - start
+        del self.starts[count:], self.lengths[count:]
+        self.position = self.taken = start
+
+    def compact(self) -> None:
+        """Forget what was read, when none of it counts."""
+        if self.taken and not self.starts:
+            left = self.position - self.taken
+            self.view[:left] = self.view[self.taken : self.position]
+            self.position, self.taken = left, 0
 
     def reset(self) -> None:
         """Empty: the encoder has let go of the region."""
-        self.lengths = []
-        self.position = 0
+        self.starts, self.lengths = [], []
+        self.position = self.taken = 0

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Final
 
 from re_dms.lsn import LSN
+from re_dms.pipeline.buffers import Writer
 from re_dms.pipeline.progress import Progress
 from re_dms.pipeline.ring import Ring
 from re_dms.settings import CaptureSettings
@@ -100,23 +101,23 @@ class Cutter:
         self._closed_at = self._clock()
         self.reset()
 
-    def make_room(self, size: int) -> None:
-        """After this a message of `size` bytes fits, unless it is larger than any region."""
+    def make_room(self) -> None:
+        """After this the current region has room, unless a message that is not whole yet fills it alone."""
         writer = self.ring.writer
         if self._bytes_shipped + writer.position >= self.capture.flush_bytes:
             self.close(wait=True)
         elif self._committed:
             self._ship_part(self._committed, at_commit=True)
         writer = self.ring.writer
-        if writer.lengths and not writer.has_room(size):
+        if writer.is_full and writer.lengths:
             self._ship_part(len(writer.lengths), at_commit=False)
+        writer.compact()
 
-    def oversized(self, data: memoryview) -> None:
-        """Ship a message that is larger than any region as a part of its own."""
-        self._wait_until(lambda: self.ring.has_free_oversized)
-        self._bytes_shipped += len(data)
+    def oversized(self, writer: Writer) -> None:
+        """Ship a message that is larger than any region, in a region of its own, as a part of its own."""
+        self._bytes_shipped += writer.position
         self._rows_shipped += 1
-        self.ring.ship_oversized({"kind": "stream", "ends": False}, data)
+        self.ring.ship_oversized({"kind": "stream", "ends": False}, writer)
         self.progress.shipped_part()
         self._at_commit = False
 

@@ -96,14 +96,10 @@ class Reader:
         with under_snapshot(session, self.snapshot_name):
             rows = iter_copy(session, relation, partitioned=order["partitioned"], row_filter=order["row_filter"])
             for row in rows:
-                if ring.writer.append(row):
-                    continue
-                if ring.writer.lengths:
+                if not ring.writer.append(row):
                     self._wait_until(lambda: ring.has_free)
                     ring.ship(part | {"ends": False}, len(ring.writer.lengths))
-                if not ring.writer.append(row):
-                    self._wait_until(lambda: ring.has_free_oversized)
-                    ring.ship_oversized(part | {"ends": False}, row)
+                    ring.writer.append(row)
         self._wait_until(lambda: ring.has_free)
         ring.ship(part | {"ends": True}, len(ring.writer.lengths))
 

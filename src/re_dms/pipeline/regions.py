@@ -33,7 +33,8 @@ class Regions:
     def frames(self, part: dict[str, Any]) -> Frames:
         """The messages of a part, in place."""
         buffer = self._buffers[part["buffer"]]
-        return Frames(buffer.payload, np.array(buffer.lengths(part["messages"]), dtype=np.int32))
+        starts, lengths = (np.array(each, dtype=np.int64) for each in buffer.index(part["messages"]))
+        return Frames.at(buffer.payload, starts, starts + lengths)
 
     def give_back(self, part: dict[str, Any]) -> None:
         """Everything made of the region exists as files: the reader may fill it again."""

@@ -74,28 +74,36 @@ class Ring:
         """
         full, number = self.writer, self._current
         self._take_next()
-        if count < len(full.lengths):
+        if full.position > full.taken or count < len(full.starts):
             full.move_tail(count, self.writer)
-        full.buffer.write_lengths(full.lengths)
-        self.encoder.send(
-            {"do": "part", "buffer": number, "messages": len(full.lengths), "bytes": full.position, **description}
-        )
+        full.buffer.write_index(full.starts, full.lengths)
+        self._tell(number, full, description)
         failpoint("capture.shipped")
 
-    def ship_oversized(self, description: dict[str, Any], data: bytes | memoryview) -> None:
-        """Hand over one message that no region can hold, in a region of its own.
+    def _tell(self, number: int, writer: Writer, description: dict[str, Any]) -> None:
+        part = {"do": "part", "buffer": number, "messages": len(writer.starts), "bytes": writer.position}
+        self.encoder.send(part | description)
+
+    def grow(self, size: int) -> Writer:
+        """A region of its own for a message of `size` bytes (its frame included) that no region can hold. What of it is
+        here is all that the current region holds; it moves there.
 
         The caller has made sure that `has_free_oversized`.
         """
-        buffer = SharedBuffer.create(len(data))
-        writer = Writer(buffer)
-        writer.append(data)
-        buffer.write_lengths(writer.lengths)
+        writer = Writer(SharedBuffer.create(size))
+        self.writer.move_tail(0, writer)
+        self.writer.reset()
+        return writer
+
+    def ship_oversized(self, description: dict[str, Any], writer: Writer) -> None:
+        """Hand over the one message of a region of its own."""
+        buffer = writer.buffer
+        buffer.write_index(writer.starts, writer.lengths)
         number, self._next_oversized = self._next_oversized, self._next_oversized + 1
         self._oversized[number] = buffer
         writer.view.release()
         self.encoder.send({"do": "buffers", "capacity": buffer.capacity, "numbers": [number]}, [buffer.descriptor])
-        self.encoder.send({"do": "part", "buffer": number, "messages": 1, "bytes": writer.position, **description})
+        self._tell(number, writer, description)
 
     def discard(self) -> None:
         """Forget what the current region holds."""

@@ -11,14 +11,14 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
-import psycopg
 import structlog
 
 from re_dms.errors import PipelineHeld
 from re_dms.failpoints import failpoint
 from re_dms.lsn import LSN
 from re_dms.pipeline.cutter import Cutter
-from re_dms.pipeline.gate import BORDERS, COMMIT, TAG, gate_for
+from re_dms.pipeline.gate import gate_for
+from re_dms.pipeline.intake import Intake
 from re_dms.pipeline.progress import Progress
 from re_dms.pipeline.ring import Ring
 from re_dms.pipeline.surroundings import Surroundings
@@ -28,8 +28,9 @@ from re_dms.source.replication import ReplicationConnection, parse_keepalive
 
 log = structlog.get_logger()
 
-_XLOG_DATA: Final = ord("w")
+# Waiting a little for more to come spares most of the wake-ups. A unix socket holds less than a millisecond of messages.
 _COALESCE_SECONDS: Final = 0.002
+_COALESCE_SOCKET_SECONDS: Final = 0.0001
 _ASKED_SECONDS: Final = 0.05
 _SLOT_REPORT_SECONDS: Final = 10.0
 _HELD_SECONDS_MAX: Final = 5.0
@@ -69,6 +70,14 @@ class Stream:
         self.aborted = self.known_again = False
         self.backend: int | None = surroundings.options.get("backend")
         self.cutter = Cutter(ring, self.progress, self.capture, self._wait_until)
+        self.intake = Intake(
+            ring,
+            self.gate,
+            self.cutter,
+            on_keepalive=self._keepalive,
+            on_commit=self._committed,
+            wait_until=self._wait_until,
+        )
         self.pause_seconds_max = self.capture.pause_seconds_max
         self.next_status = 0.0
         self.next_report = 0.0
@@ -78,7 +87,7 @@ class Stream:
     def run(self) -> None:
         """Stream until drained. Raises what the classifier knows."""
         self.watch = Watch(self.source)
-        self.coalesce = not self.watch.over_socket
+        self.coalesce_seconds = _COALESCE_SOCKET_SECONDS if self.watch.over_socket else _COALESCE_SECONDS
         try:
             while True:
                 self._open()
@@ -134,7 +143,7 @@ class Stream:
         log.warning("stream_closed", reason="the journal is slower than the stream; going on when it has caught up")
         self.connection.close()
         self.ring.encoder.send({"do": "abort"})
-        self.ring.discard()
+        self.intake.reset()
         if self.gate.in_transaction:
             # All of a large transaction comes again: the store needs more time, or it would never get through.
             self.pause_seconds_max = min(2 * self.pause_seconds_max, _PAUSE_SECONDS_LIMIT)
@@ -148,53 +157,19 @@ class Stream:
     # ------------------------------------------------------------------ the loop
 
     def _pump(self) -> None:
-        pgconn = self.connection.pgconn
+        socket = self.connection.fileno()
         while True:
-            self._receive_until_dry()
+            while not self.intake.receive(self.connection, until=self.next_status):
+                self._stay_alive(time.monotonic())
             now = time.monotonic()
             self._tick(now)
-            awaited: list[Any] = [pgconn.socket, self.watch, self.ring.encoder, self.control]
-            ready, _, _ = select.select(awaited, [], [], 0)
-            if not ready:
-                ready, _, _ = select.select(awaited, [], [], self._patience(now))
-                if self.coalesce and pgconn.socket in ready:
-                    # libpq takes some 16 kB at once: waiting before each of them would be the speed of the stream.
-                    time.sleep(_COALESCE_SECONDS)
-            if pgconn.socket not in ready and self.progress.asks and not self.gate.in_transaction:
+            awaited: list[Any] = [socket, self.watch, self.ring.encoder, self.control]
+            ready, _, _ = select.select(awaited, [], [], self._patience(now))
+            if socket in ready:
+                time.sleep(self.coalesce_seconds)
+            elif self.progress.asks and not self.gate.in_transaction:
                 self.cutter.close(wait=False)  # somebody waits for all that was committed, and nothing more comes
-            if pgconn.socket in ready:
-                try:
-                    pgconn.consume_input()
-                except psycopg.OperationalError as error:
-                    raise self.connection.end_of_stream_error() from error
             self._listen(0)
-
-    def _receive_until_dry(self) -> None:
-        get = self.connection.pgconn.get_copy_data
-        ring, gate = self.ring, self.gate
-        while True:
-            try:
-                size, data = get(1)
-            except psycopg.Error as error:
-                raise self.connection.end_of_stream_error() from error
-            if size <= 0:
-                if size < 0:
-                    raise self.connection.end_of_stream_error()
-                return
-            if data[0] != _XLOG_DATA:
-                self._keepalive(bytes(data))
-                continue
-            tag = data[TAG]
-            if (tag in BORDERS or gate.skipping) and not gate.keeps(tag, data):
-                continue
-            if not ring.writer.append(data):
-                self.cutter.make_room(size)
-                self._stay_alive(time.monotonic())
-                if not ring.writer.append(data):
-                    self.cutter.oversized(data)
-                    continue
-            if tag == COMMIT:
-                self._committed(data)
 
     def _committed(self, data: memoryview) -> None:
         end = self.gate.committed(data)

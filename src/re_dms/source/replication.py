@@ -1,13 +1,12 @@
 """The replication protocol: identify, take a snapshot, stream, confirm.
 
-The reader's hot loop calls `pgconn.get_copy_data(1)` itself; everything else that is said on the wire is said here.
+The reader lays what `receive` gives into its regions; everything that is said on the wire is said here.
 Source: https://www.postgresql.org/docs/current/protocol-replication.html
 """
 
 from __future__ import annotations
 
 import secrets
-import select
 import struct
 import time
 from dataclasses import dataclass
@@ -30,6 +29,7 @@ from re_dms.errors import (
 from re_dms.lsn import LSN
 from re_dms.settings import PGOUTPUT, SourceSettings
 from re_dms.source.connection import Connection, connection_parameters, open_session, send_as_stored
+from re_dms.source.copy_stream import CopyEnded, CopyStream, open_copy
 from re_dms.source.failures import reported, translate, undecodable
 from re_dms.source.plugins import start_query
 from re_dms.source.slot import SlotState, held, read_slot, require_logical
@@ -70,6 +70,7 @@ class ReplicationConnection:
     def __init__(self, connection: Connection, plugin: str = PGOUTPUT) -> None:
         self.connection = connection
         self._plugin = plugin
+        self._copy: CopyStream
         self._flushed: LSN | None = None
         self._publication_missing = False
 
@@ -94,10 +95,22 @@ class ReplicationConnection:
         """The socket, for select."""
         return self.connection.fileno()
 
-    @property
-    def pgconn(self) -> pq.abc.PGconn:
-        """libpq's connection, for the hot loop: `get_copy_data(1)`, `consume_input()`."""
-        return self.connection.pgconn
+    def receive(self, room: memoryview) -> int:
+        """Lay what the server has sent into `room`, framed as on the wire; how many bytes, 0 when no more is there now.
+
+        Never waits. Raises why the stream ended.
+        """
+        try:
+            return self._copy.receive(room)
+        except (psycopg.Error, CopyEnded) as error:
+            raise self._end_of_stream(error) from None
+
+    def other(self, kind: int, body: bytes) -> None:
+        """Take a message of the stream that is no CopyData. Raises as `receive` does."""
+        try:
+            self._copy.other(kind, body)
+        except (psycopg.Error, CopyEnded) as error:
+            raise self._end_of_stream(error) from None
 
     @property
     def streaming(self) -> bool:
@@ -137,11 +150,14 @@ class ReplicationConnection:
         if self._plugin == PGOUTPUT:
             self._require_publication(publication)
         words = start_query(self.connection, self._plugin, slot, publication)
-        self.connection.add_notice_handler(self._noticed)
         failure: psycopg.Error
         try:
             send_as_stored(self.connection)
-            self.connection.execute(words)
+            self.connection.add_notice_handler(
+                lambda notice: self._noticed(pq.DiagnosticField.SOURCE_FUNCTION, str(notice.source_function).encode())
+            )
+            self._copy = open_copy(self.connection.pgconn, self._noticed)
+            self._copy.start(words)
         except psycopg.Error as error:
             failure = error
         else:
@@ -172,27 +188,15 @@ class ReplicationConnection:
             b"r", max(received, flushed), flushed, flushed, microseconds, 1 if reply_requested else 0
         )
         try:
-            self.pgconn.put_copy_data(message)
-            self.pgconn.flush()
+            self._copy.send(message)
         except psycopg.Error as error:
-            raise self.end_of_stream_error(error) from None
+            raise self._end_of_stream(error) from None
         self._flushed = flushed
 
     def end(self, seconds_max: float) -> None:
         """End the stream in order: when this returns the server has read the last status update, unless it takes
         longer than `seconds_max`. What it still sends is thrown away; it is sent again next time."""
-        deadline = time.monotonic() + seconds_max
-        try:
-            self.pgconn.put_copy_end()
-            while (left := deadline - time.monotonic()) > 0:
-                self.pgconn.flush()
-                size, _ = self.pgconn.get_copy_data(1)
-                if size < 0:
-                    return
-                if size == 0 and select.select([self.pgconn.socket], [], [], left)[0]:
-                    self.pgconn.consume_input()
-        except psycopg.Error:
-            return  # The server has gone: it sends again what it did not read.
+        self._copy.finish(seconds_max)
 
     def require_publication_seen(self) -> None:
         """Raise SourceError when the server said that it skips changes for want of the publication.
@@ -202,13 +206,12 @@ class ReplicationConnection:
         if self._publication_missing:
             raise _publication_gone()
 
-    def end_of_stream_error(self, cause: psycopg.Error | None = None) -> ReDmsError:
-        """Why the stream ended, after `get_copy_data` gave -1, or raised `cause`. Never waits."""
-        result = self._last_error()
-        if result is None:
-            detail = " (the connection broke)" if cause is not None or self._broken else ""
-            return SourceUnavailable(f"the source ended the stream{detail}")
-        error = postgres.error_from_result(result, encoding="utf-8")
+    def _end_of_stream(self, error: psycopg.Error | CopyEnded) -> ReDmsError:
+        """Why the stream ended."""
+        if isinstance(error, CopyEnded):
+            return SourceUnavailable("the source ended the stream")
+        if error.sqlstate is None:
+            return SourceUnavailable("the source ended the stream (the connection broke)")
         match error:
             case postgres.UndefinedObject() if self._plugin == PGOUTPUT:
                 return _publication_gone()
@@ -220,25 +223,6 @@ class ReplicationConnection:
         if error.sqlstate == _REMOVED:
             return ChangesMissing("the source has removed WAL that the slot needs", remedy=_MISSING)
         return undecodable(error)
-
-    @property
-    def _broken(self) -> bool:
-        return self.pgconn.status != pq.ConnStatus.OK
-
-    def _last_error(self) -> pq.abc.PGresult | None:
-        """The error that the server sent, if it is here already."""
-        try:
-            while not self._broken and self.pgconn.is_busy():
-                # Called at the end of the stream: the server's last words are in the socket or will not come.
-                self.pgconn.consume_input()
-                if self.pgconn.is_busy():
-                    return None
-            result = self.pgconn.get_result()
-        except psycopg.Error:
-            return None
-        if result is None or result.status != pq.ExecStatus.FATAL_ERROR:
-            return None
-        return result if result.error_field(pq.DiagnosticField.SQLSTATE) else None
 
     def _usable(self, slot: str) -> LSN:
         """The slot's confirmed position. Raises unless the stream can start there."""
@@ -257,9 +241,9 @@ class ReplicationConnection:
             if self.connection.execute(query).fetchone() is None:
                 raise _publication_gone(name)
 
-    def _noticed(self, notice: postgres.Diagnostic) -> None:
+    def _noticed(self, field: int, value: bytes) -> None:
         # src/backend/replication/pgoutput/pgoutput.c: the function's name is not translated, the text is.
-        if notice.source_function == "LoadPublications":
+        if field == pq.DiagnosticField.SOURCE_FUNCTION and value == b"LoadPublications":
             self._publication_missing = True
 
 
