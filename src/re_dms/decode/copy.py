@@ -9,7 +9,8 @@ import numpy as np
 import polars as pl
 
 from re_dms.decode.frames import Frames
-from re_dms.decode.tuples import ENCODING_REMEDY, Columns, Cursor
+from re_dms.decode.tuples import Cursor, read_tuples
+from re_dms.decode.views import ENCODING_REMEDY, Columns
 from re_dms.errors import DecodeError
 from re_dms.schema import Relation
 
@@ -35,10 +36,9 @@ def decode_copy(frames: Frames, relation: Relation) -> pl.DataFrame:
     columns.add("seq", rows, pl.Int64)
     columns.add("op", np.full(len(rows), ord("I"), dtype=np.uint8), pl.UInt8)
     columns.add("old", np.zeros(len(rows), dtype=np.uint8), pl.UInt8)
-    everyone = np.ones(len(rows), dtype=np.bool_)
-    tuples = Cursor(frames, rows, frames.starts, place=place, copy=True)
-    tuples.open(len(relation.columns))
-    for column in relation.columns:
-        columns.add_text(f"c{column.attnum}", tuples.cells(unsent=False), everyone)
-    tuples.close()
+    texts, after = read_tuples(frames, rows, frames.starts, len(relation.columns), copy=True, place=place)
+    Cursor(frames, rows, after, place=place).close()
+    for column, text in zip(relation.columns, texts, strict=True):
+        if text is not None:
+            columns.add_text(f"c{column.attnum}", text)
     return columns.frame(bad_text)

@@ -5,14 +5,15 @@ Source: https://www.postgresql.org/docs/current/protocol-logicalrep-message-form
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
 from re_dms.decode.frames import HEADER, Bits, Frames, Offsets
-from re_dms.decode.tuples import ENCODING_REMEDY, Columns, Cursor
+from re_dms.decode.tuples import Cursor, read_tuples
+from re_dms.decode.views import ENCODING_REMEDY, Columns
 from re_dms.errors import DecodeError
 from re_dms.schema import Relation
 
@@ -39,12 +40,13 @@ def event_frame(frames: Frames, messages: Offsets, op: npt.NDArray[np.uint8], re
     columns.add("seq", messages, pl.Int64)
     columns.add("op", op, pl.UInt8)
     columns.add("old", np.where(is_old, marker, np.uint8(0)), pl.UInt8)
+    at = rows.at
     if is_old.any():
         if not relation.key:
             rows.refuse(is_key, "an old key of a table that has none")
-        wanted = [column.attnum for column in relation.columns] if is_row.any() else relation.key
-        rows.at = _old_tuples(rows, columns, relation, wanted, is_old, is_delete)
-    _new_tuples(rows, columns, relation, ~is_delete)
+        wanted = {column.attnum for column in relation.columns} if is_row.any() else set(relation.key)
+        at = _old_tuples(rows, columns, relation, wanted, is_old, is_delete)
+    _new_tuples(rows, at, columns, relation, is_delete)
 
     def bad_text(name: str, row: int) -> DecodeError:
         column = relation.column(int(name[1:]))
@@ -55,31 +57,34 @@ def event_frame(frames: Frames, messages: Offsets, op: npt.NDArray[np.uint8], re
 
 
 def _old_tuples(
-    rows: Cursor, columns: Columns, relation: Relation, wanted: Sequence[int], is_old: Bits, is_delete: Bits
+    rows: Cursor, columns: Columns, relation: Relation, wanted: Container[int], is_old: Bits, is_delete: Bits
 ) -> Offsets:
-    """Add the k columns; the offset of each row's new tuple, where it has one."""
-    old = rows.select(is_old)
-    old.open(len(relation.columns))
-    for column in relation.columns:
-        cells = old.cells(unsent=False)
-        if column.attnum in wanted:
-            columns.add_text(f"k{column.attnum}", cells, is_old)
-    old.select(is_delete[is_old]).close()
-    updates = old.select(~is_delete[is_old])
-    marker = updates.byte()
-    updates.refuse(marker != NEW, "an Update without its new tuple")
-    after = rows.at.copy()
-    after[is_old & ~is_delete] = updates.at
-    return after
+    """Add the k columns; the offset of each row's last tuple: the new one, or the old one of a Delete."""
+    frames, messages = rows.frames, rows.messages[is_old]
+    wants = [column.attnum in wanted for column in relation.columns]
+    texts, after = read_tuples(frames, messages, rows.at[is_old], len(wants), wanted=wants)
+    for column, old in zip(relation.columns, texts, strict=True):
+        if old is not None:
+            columns.add_text(f"k{column.attnum}", old, is_old)
+    updated = ~is_delete[is_old]
+    updates = Cursor(frames, messages[updated], after[updated])
+    updates.refuse(updates.byte() != NEW, "an Update without its new tuple")
+    last = rows.at.copy()
+    last[is_old & ~is_delete] = updates.at
+    return last
 
 
-def _new_tuples(rows: Cursor, columns: Columns, relation: Relation, is_new: Bits) -> None:
-    """Add the c columns, and the u columns where something is unsent."""
-    new = rows.select(is_new)
-    new.open(len(relation.columns))
-    for column in relation.columns:
-        cells = new.cells(unsent=True)
-        columns.add_text(f"c{column.attnum}", cells, is_new)
-        if cells.unsent is not None:
-            columns.add_flags(f"u{column.attnum}", cells.unsent, is_new)
-    new.close()
+def _new_tuples(rows: Cursor, at: Offsets, columns: Columns, relation: Relation, is_delete: Bits) -> None:
+    """Add the c columns, and the u columns where something is unsent. A Delete's last tuple was its old one: it says
+    nothing new."""
+    texts, after = read_tuples(rows.frames, rows.messages, at, len(relation.columns), unsent=True)
+    Cursor(rows.frames, rows.messages, after).close()
+    deletes = bool(is_delete.any())
+    for column, new in zip(relation.columns, texts, strict=True):
+        if new is None:
+            continue
+        if deletes:
+            new.present &= ~is_delete
+        columns.add_text(f"c{column.attnum}", new)
+        if new.unsent is not None:
+            columns.add_flags(f"u{column.attnum}", new.unsent)

@@ -15,7 +15,7 @@ from re_dms.decode.line_frames import Lines
 from re_dms.decode.line_numbers import are_digits, are_numbers
 from re_dms.decode.lines import Form, LayoutColumn
 from re_dms.decode.quotes import QUOTE, bare_ends
-from re_dms.decode.tuples import TEXT_HEAD, Cells
+from re_dms.decode.views import Cells, words_before
 
 _BYTE: Final = np.dtype("u1")
 _NULL: Final = b"null"
@@ -99,7 +99,7 @@ class LineCursor:
             unsent=None if cells.unsent is None else _spread(cells.unsent, present),
             start=_spread(cells.start, present),
             length=_spread(cells.length, present),
-            head=_spread(cells.head, present),
+            words=_spread(cells.words, present),
         )
         return spread, doubled
 
@@ -170,8 +170,8 @@ class LineCursor:
         return null, unsent
 
     def _cells(self, present: Bits, unsent: Bits | None, start: Offsets, length: Offsets) -> Cells:
-        head = self.lines.frames.read(start, TEXT_HEAD)
-        return Cells(present=present, unsent=unsent, start=start, length=length, head=head)
+        words = words_before(self.lines.frames, start)
+        return Cells(present=present, unsent=unsent, start=start, length=length, words=words)
 
     def _refuse(self, bad: Bits, what: str) -> None:
         if bad.any():
@@ -180,6 +180,6 @@ class LineCursor:
 
 
 def _spread(values: npt.NDArray[Any], chosen: Bits) -> npt.NDArray[Any]:
-    spread = np.zeros(len(chosen), dtype=values.dtype)
+    spread = np.zeros((len(chosen), *values.shape[1:]), dtype=values.dtype)
     spread[chosen] = values
     return spread

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from re_dms.decode.decoded import Commits
 from re_dms.decode.frames import Bits, Offsets
 from re_dms.decode.line_frames import BEGIN, COMMIT, Lines
-from re_dms.decode.tuples import TEXT_HEAD, Cells, Columns
+from re_dms.decode.views import Cells, Columns, Texts, words_before
 
 UNKNOWN: Final = np.uint64(2**64 - 1)
 """In place of the end LSN of a transaction that is still open."""
@@ -147,9 +147,9 @@ def _commit_times(lines: Lines, ended: Offsets, after: Offsets) -> npt.NDArray[n
         start = after[which] + len(_AT)
         length = np.maximum(lines.ends[ended[which]] - start - 1, 0)
         everyone = np.ones(len(which), dtype=np.bool_)
-        head = lines.frames.read(np.minimum(start, lines.ends[ended[which]]), TEXT_HEAD)
+        words = words_before(lines.frames, np.minimum(start, lines.ends[ended[which]]))
         texts = Columns(lines.frames, len(which))
-        texts.add_text("at", Cells(present=everyone, unsent=None, start=start, length=length, head=head), everyone)
+        texts.add_text("at", Texts.of(Cells(present=everyone, unsent=None, start=start, length=length, words=words)))
         parsed = texts.frame(lambda _, row: lines.refusal(int(ended[which[row]]), int(start[row]), _NO_TIME))[
             "at"
         ].str.to_datetime("%Y-%m-%d %H:%M:%S%.f%#z", time_unit="us", time_zone="UTC", strict=False)

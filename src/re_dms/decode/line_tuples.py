@@ -18,7 +18,7 @@ from re_dms.decode.line_frames import Lines
 from re_dms.decode.line_reader import NEW, NO_TUPLE, OLD
 from re_dms.decode.line_tables import DELETE, INSERT, UPDATE, LinesOfTable
 from re_dms.decode.lines import Layout, LayoutColumn
-from re_dms.decode.tuples import ENCODING_REMEDY, TEXT_HEAD, Cells, Columns
+from re_dms.decode.views import ENCODING_REMEDY, Cells, Columns, Texts, words_before
 from re_dms.errors import DecodeError, InvariantError
 from re_dms.schema import KeyKind, Relation
 
@@ -145,7 +145,7 @@ class _Tuples:
                     )
                 continue
             cells, has_doubled = found
-            columns.add_text(f"{prefix}{column.attnum}", cells, self.chosen)
+            columns.add_text(f"{prefix}{column.attnum}", Texts.of(cells), self.chosen)
             if cells.unsent is not None:
                 columns.add_flags(f"u{column.attnum}", cells.unsent, self.chosen)
             if has_doubled:
@@ -240,6 +240,6 @@ def _add_nothing(columns: Columns, lines: Lines, relation: Relation, rows: int) 
     """The columns of new tuples where every line is a delete."""
     none = np.empty(0, dtype=np.int64)
     nowhere = np.empty(0, dtype=np.bool_)
-    cells = Cells(present=nowhere, unsent=None, start=none, length=none, head=lines.frames.read(none, TEXT_HEAD))
+    cells = Cells(present=nowhere, unsent=None, start=none, length=none, words=words_before(lines.frames, none))
     for column in relation.columns:
-        columns.add_text(f"c{column.attnum}", cells, np.zeros(rows, dtype=np.bool_))
+        columns.add_text(f"c{column.attnum}", Texts.of(cells), np.zeros(rows, dtype=np.bool_))
