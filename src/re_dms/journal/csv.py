@@ -16,6 +16,7 @@ from typing import Final, Literal
 import polars as pl
 
 from re_dms.errors import InvariantError
+from re_dms.journal.texts import FIELD_BYTES, Texts
 from re_dms.manifest import DataFile
 
 Compression = Literal["zstd", "gzip"]
@@ -23,7 +24,6 @@ Compression = Literal["zstd", "gzip"]
 _LEVEL: Final = 1
 _SUFFIXES: Final[dict[Compression, str]] = {"zstd": "csv.zst", "gzip": "csv.gz"}
 _ROW_BYTES_CHEAP_MAX: Final = 1024 * 1024
-_FIELD_BYTES: Final = 3  # two quotes, and a comma or the line's end
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,15 +73,15 @@ def assert_token_unused(frame: pl.DataFrame, token: str) -> None:
         raise InvariantError("a value equals the batch's NULL token", remedy="start again: the next token is another")
 
 
-def write_csv(frame: pl.DataFrame, *, null: str, compression: Compression) -> tuple[bytes, CsvStats]:
-    """The frame as a compressed CSV file, and its statistics. Columns that are no strings are written as strings.
+def write_csv(rows: pl.DataFrame | Texts, *, null: str, compression: Compression) -> tuple[bytes, CsvStats]:
+    """Rows as a compressed CSV file, and its statistics. Columns that are no strings are written as strings.
 
     Refuses a frame that holds the token as a value (InvariantError). Needs a column at least: a line of none is lost.
     """
-    frame = frame.with_columns(
-        pl.col(name).cast(pl.String) for name, dtype in frame.schema.items() if dtype != pl.String
-    )
-    assert_token_unused(frame, null)
+    texts = rows if isinstance(rows, Texts) else Texts(_as_strings(rows))
+    frame = texts.frame
+    if texts.may_hold(null):
+        assert_token_unused(frame, null)
     buffer = io.BytesIO()
     frame.write_csv(
         buffer,
@@ -96,7 +96,7 @@ def write_csv(frame: pl.DataFrame, *, null: str, compression: Compression) -> tu
         bytes=len(data),
         sha256=hashlib.sha256(data).hexdigest(),
         rows=frame.height,
-        row_bytes_max=_row_bytes_max(frame, null),
+        row_bytes_max=_row_bytes_max(texts, null),
         null=null,
         columns=tuple(frame.columns),
         compression=compression,
@@ -120,17 +120,21 @@ def read_csv(data: bytes, file: DataFile) -> pl.DataFrame:
     return frame
 
 
-def _row_bytes_max(frame: pl.DataFrame, null: str) -> int:
+def _as_strings(frame: pl.DataFrame) -> pl.DataFrame:
+    others = [name for name, dtype in frame.schema.items() if dtype != pl.String]
+    return frame.with_columns(pl.col(others).cast(pl.String)) if others else frame
+
+
+def _row_bytes_max(texts: Texts, null: str) -> int:
     """A bound of the longest line: as if all were quotes while that is short, exact when it is not."""
-    columns = [pl.col(name) for name in frame.columns]
-    lengths = [column.str.len_bytes().cast(pl.UInt64) for column in columns]
     # A bare NULL token takes its own length; counted with quotes it is a bound too.
-    around, token = len(columns) * _FIELD_BYTES, len(null)
-    longest = pl.sum_horizontal(length.fill_null(token) for length in lengths).max()
-    bound = 2 * (frame.select(longest).item() or 0) + around
+    around = texts.frame.width * FIELD_BYTES
+    bound = 2 * texts.longest_row(null, enough=(_ROW_BYTES_CHEAP_MAX - around) // 2) + around
     if bound <= _ROW_BYTES_CHEAP_MAX:
-        return int(bound)
+        return bound
+    columns = [pl.col(name) for name in texts.names]
     doubled = [
-        length + column.str.count_matches('"', literal=True) for column, length in zip(columns, lengths, strict=True)
+        column.str.len_bytes().cast(pl.UInt64) + column.str.count_matches('"', literal=True) for column in columns
     ]
-    return int(frame.select(pl.sum_horizontal(size.fill_null(token) for size in doubled).max()).item() or 0) + around
+    longest = pl.sum_horizontal(size.fill_null(len(null)) for size in doubled).max()
+    return int(texts.frame.select(longest).item() or 0) + around

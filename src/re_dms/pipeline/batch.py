@@ -17,6 +17,7 @@ from re_dms.journal import keys
 from re_dms.journal.csv import Compression, data_name, new_null_token, write_csv
 from re_dms.journal.dialect import encode, encode_missing, odd_counts
 from re_dms.journal.journal import Journal
+from re_dms.journal.texts import Texts
 from re_dms.lsn import LSN
 from re_dms.manifest import (
     Altered,
@@ -150,9 +151,9 @@ class Batch:
 
     def _write(self, relation: Relation, frame: pl.DataFrame) -> tuple[DataFile, ...]:
         """Rows in the journal's dialect, as one file or as parts for the warehouse's slices; put by `_put`."""
-        return self.parts.write(encode(frame, relation), partial(self._file, relation))
+        return self.parts.write_texts(Texts(encode(frame, relation)), partial(self._file, relation))
 
-    def _file(self, relation: Relation, rows: pl.DataFrame) -> DataFile:
+    def _file(self, relation: Relation, rows: Texts) -> DataFile:
         data, written = write_csv(rows, null=self.null, compression=self.compression)
         name = data_name(relation.oid, self._files, self.compression)
         self._files += 1

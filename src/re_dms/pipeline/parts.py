@@ -16,11 +16,12 @@ from re_dms.manifest import DataFile
 if TYPE_CHECKING:
     import polars as pl
 
+    from re_dms.journal.texts import Texts
+
 PART_BYTES_MIN: Final = 1024 * 1024
 PART_BYTES_MAX: Final = 64 * 1024 * 1024
 _RATIO_AT_FIRST: Final = 4.0
 _TELLING_BYTES: Final = 64 * 1024  # smaller files compress worse than those that are worth splitting
-_FIELD_BYTES: Final = 3  # two quotes, and a comma or the line's end
 
 
 class Parts:
@@ -32,8 +33,15 @@ class Parts:
 
     def write(self, frame: pl.DataFrame, write: Callable[[pl.DataFrame], DataFile]) -> tuple[DataFile, ...]:
         """Write rows (String columns) with `write`, as one file or several; their order stays over all files."""
-        text_bytes = _text_bytes(frame)
-        files = tuple(write(part) for part in _cut(frame, self.count(text_bytes)))
+        from re_dms.journal.texts import Texts  # an apply that never folds does without Polars
+
+        return self.write_texts(Texts(frame), lambda texts: write(texts.frame))
+
+    def write_texts(self, texts: Texts, write: Callable[[Texts], DataFile]) -> tuple[DataFile, ...]:
+        """As `write`, for rows that were looked at already."""
+        text_bytes = texts.text_bytes
+        count = self.count(text_bytes)
+        files = tuple(map(write, [texts] if count == 1 else _cut(texts, count)))
         compressed = sum(file.bytes for file in files)
         if compressed >= _TELLING_BYTES:
             self.ratio = text_bytes / compressed
@@ -47,22 +55,9 @@ class Parts:
         return self.slices * math.ceil(compressed / (self.slices * PART_BYTES_MAX))
 
 
-def _text_bytes(frame: pl.DataFrame) -> int:
-    """The length of all lines, doubled quotes left out."""
-    import polars as pl
-
-    values = frame.select(pl.sum_horizontal(pl.all().str.len_bytes().cast(pl.UInt64).sum())).item()
-    return int(values or 0) + _FIELD_BYTES * frame.width * frame.height
-
-
-def _cut(frame: pl.DataFrame, count: int) -> list[pl.DataFrame]:
+def _cut(texts: Texts, count: int) -> list[Texts]:
     """Up to `count` runs of rows of about the same bytes, none of them empty unless there are no rows."""
-    import polars as pl
-
-    if count == 1:
-        return [frame]
-    lengths = pl.sum_horizontal(pl.all().str.len_bytes().fill_null(0).cast(pl.UInt64)) + _FIELD_BYTES * frame.width
-    filled = frame.select(filled=lengths.cum_sum())["filled"]
-    shares = pl.Series([int(filled[-1]) * share // count for share in range(1, count)], dtype=pl.UInt64)
-    borders = sorted({0, *filled.search_sorted(shares, side="right"), frame.height})
-    return [frame.slice(low, high - low) for low, high in pairwise(borders)]
+    frame, filled = texts.frame, texts.row_bytes.cumsum()
+    shares = [int(filled[-1]) * share // count for share in range(1, count)]
+    borders = sorted({0, *map(int, filled.searchsorted(shares, side="right")), frame.height})
+    return [type(texts)(frame.slice(low, high - low)) for low, high in pairwise(borders)]
