@@ -72,7 +72,11 @@ class WarehouseSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaptureSettings:
-    """When a batch closes (at a commit): by bytes received, by rows, or `flush_seconds` after the batch before."""
+    """When a batch closes (at a commit): by bytes received, by rows, or `flush_seconds` after the batch before.
+
+    `streaming`: large transactions are sent while they run, and wait for their end in `spill_directory` ("": the place
+    for temporary files that outlive a restart, else the system's).
+    """
 
     flush_seconds: float = 1.0
     flush_mb: int = 64
@@ -81,6 +85,8 @@ class CaptureSettings:
     status_seconds: float = 1.0
     pause_seconds_max: float = 5.0
     catalog_seconds: float = 10.0
+    streaming: bool = True
+    spill_directory: str = ""
 
     @property
     def flush_bytes(self) -> int:

@@ -152,6 +152,17 @@ class CaptureSection(Section):
         description="How often the source's catalog is looked at for what the stream does not tell "
         "(partitions, enums, the publication); less often when a look takes long.",
     )
+    streaming: bool = Field(
+        _CAPTURE.streaming,
+        description="Large transactions are received while they run (Postgres 14 and later) instead of being kept on "
+        "the source's disk until they end. What is rolled back never reaches the journal.",
+    )
+    spill_directory: str = Field(
+        _CAPTURE.spill_directory,
+        description="Where large transactions wait for their end, in files of re_dms alone that no directory lists. "
+        "Default: /var/tmp, or the system's place for temporary files where there is none.",
+        examples=["/srv/re_dms/spill"],
+    )
 
 
 class LogSection(Section):

@@ -11,13 +11,14 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from re_dms.decode.frames import HEADER, Bits, Frames, Offsets
+from re_dms.decode.frames import Bits, Frames, Offsets
 from re_dms.decode.tuples import Cursor, read_tuples
 from re_dms.decode.views import ENCODING_REMEDY, Columns
 from re_dms.errors import DecodeError
 from re_dms.schema import Relation
 
 INSERT, UPDATE, DELETE = ord("I"), ord("U"), ord("D")
+_OID_BYTES = 4
 NEW, OLD_KEY, OLD_ROW = ord("N"), ord("K"), ord("O")
 
 
@@ -30,7 +31,7 @@ def event_frame(frames: Frames, messages: Offsets, op: npt.NDArray[np.uint8], re
     relation's key columns, or all columns when some old tuple is a whole row.
     Texts point into the region of `frames`. Raises DecodeError.
     """
-    rows = Cursor(frames, messages, frames.starts[messages] + HEADER + 5)  # tag, relation OID
+    rows = Cursor(frames, messages, frames.starts[messages] + frames.body + _OID_BYTES)
     marker = rows.byte()
     is_key, is_row, is_delete = marker == OLD_KEY, marker == OLD_ROW, op == DELETE
     is_old = is_key | is_row

@@ -18,6 +18,12 @@ PAD: Final = 32
 HEADER: Final = 25
 """'w', start LSN, end LSN, send time: before every pgoutput message."""
 
+BODY: Final = HEADER + 1
+"""What comes before the fields of a message: the header and its tag."""
+
+XID: Final = 4
+"""Bytes of the xid between tag and fields of a message that was sent before its transaction ended."""
+
 SIZE_MAX: Final = 2**31 - 1 - PAD
 """Bytes of all messages together: the offsets of Arrow's views have 31 bits."""
 
@@ -37,6 +43,8 @@ class Frames:
     bytes of each message, in order. In a stream a message is an XLogData ('w', 25 bytes of header, one pgoutput
     message), in a copy it is one tuple of COPY BINARY.
 
+    `body` is the offset of a stream message's fields.
+
     Frames is a window: it holds an export of `payload` (an mmap cannot be closed and a bytearray cannot grow while the
     Frames lives: BufferError), and so does everything decoded from it. Data frames of the decoders point into the same
     bytes, also after filter, unique, sort or concat: the region may be written again only when all of them have been
@@ -53,15 +61,20 @@ class Frames:
         self._take(payload, ends - sizes.astype(np.int64), ends)
 
     @classmethod
-    def at(cls, payload: Payload, starts: Offsets, ends: Offsets) -> Self:
-        """Messages at these places of a region, ascending; what lies between them is left out."""
+    def at(cls, payload: Payload, starts: Offsets, ends: Offsets, *, streamed: bool = False) -> Self:
+        """Messages at these places of a region, ascending; what lies between them is left out.
+
+        `streamed`: they were sent before their transaction ended, and each has an xid behind its tag.
+        """
         if len(starts) != len(ends) or (ends < starts).any() or (starts[1:] < ends[:-1]).any():
             raise InvariantError("messages that overlap or go back")
         frames = cls.__new__(cls)
         frames._take(payload, starts, ends)
+        frames.body = BODY + XID if streamed else BODY
         return frames
 
     def _take(self, payload: Payload, starts: Offsets, ends: Offsets) -> None:
+        self.body = BODY
         self.starts, self.ends = starts, ends
         self.size = int(ends[-1]) if ends.size else 0
         if self.size > SIZE_MAX:
@@ -92,6 +105,11 @@ class Frames:
     def message(self, index: int, skip: int = 0) -> bytes:
         """A copy of message `index` without its first `skip` bytes."""
         return self.bytes[self.starts[index] + skip : self.ends[index]].tobytes()
+
+    def fields(self, index: int) -> bytes:
+        """A copy of stream message `index` as it is sent after its transaction's end: tag and fields."""
+        message = self.message(index, HEADER)
+        return message[:1] + message[1 + self.body - BODY :]
 
     def lsn(self, index: int) -> LSN:
         """The start LSN in the header of stream message `index`.

@@ -54,7 +54,7 @@ class _Version:
 _ROWS: Final = b"IUD"
 _IN_TRANSACTION: Final = _ROWS + b"TO"
 _ANYWHERE: Final = b"RYM"  # relations and types of transactions that the reader skipped stand between two others
-_ROW_MIN: Final = HEADER + 8  # tag, OID, kind of tuple, count of columns
+_ROW_BYTES_MIN: Final = 7  # OID, kind of tuple, count of columns
 _OID: Final = np.dtype(">u4")
 _NOTHING: Final = np.empty(0, dtype=np.int64)
 T = TypeVar("T")
@@ -72,7 +72,7 @@ _IS_IN_TRANSACTION: Final = _table_of(_IN_TRANSACTION)
 
 
 class PgOutputDecoder:
-    """Decodes the buffers of one stream (proto_version 1, text format), in the order in which they were received.
+    """Decodes the buffers of one stream (text format; whole transactions, also when they were sent in parts), in the order in which they were received.
 
     Between buffers it keeps each table's version and the transaction that is still open. A change of version that
     `resolve` finds different (`!=`) and a TRUNCATE are barriers: they end a segment of that table alone. A version that
@@ -188,15 +188,17 @@ def _tags(frames: Frames) -> npt.NDArray[np.uint8]:
     frames.refuse(everyone, frames.bytes[frames.starts] != ord("w"), 0, "something else than XLogData")
     tags = frames.bytes[frames.starts + HEADER]
     frames.refuse(everyone, ~_IS_KNOWN[tags], HEADER, "an unknown message")
-    frames.refuse(everyone, _IS_ROW[tags] & (sizes < _ROW_MIN), HEADER, "a message that is too short")
+    frames.refuse(
+        everyone, _IS_ROW[tags] & (sizes < frames.body + _ROW_BYTES_MIN), HEADER, "a message that is too short"
+    )
     return tags
 
 
 def _read(frames: Frames, index: int, reader: Callable[[bytes], T]) -> T:
     try:
-        return reader(frames.message(index, HEADER))
+        return reader(frames.fields(index))
     except BadMessage as bad:
-        raise frames.refusal(index, HEADER + bad.offset, bad.what) from None
+        raise frames.refusal(index, frames.body - 1 + bad.offset, bad.what) from None
 
 
 def _rows(frames: Frames, tags: npt.NDArray[np.uint8]) -> dict[int, Offsets]:
@@ -204,7 +206,7 @@ def _rows(frames: Frames, tags: npt.NDArray[np.uint8]) -> dict[int, Offsets]:
     messages = np.flatnonzero(_IS_ROW[tags])
     if not messages.size:
         return {}
-    oids = frames.read(frames.starts[messages] + HEADER + 1, _OID).astype(np.uint32)
+    oids = frames.read(frames.starts[messages] + frames.body, _OID).astype(np.uint32)
     order = np.argsort(oids, kind="stable")
     oids, messages = oids[order], messages[order]
     cuts = np.flatnonzero(oids[1:] != oids[:-1]) + 1
@@ -223,7 +225,7 @@ def _truncates(frames: Frames, tags: npt.NDArray[np.uint8]) -> dict[int, Offsets
 def _require_relation(frames: Frames, rows: Offsets, truncates: Offsets, listed: Sequence[_Version]) -> None:
     known_from = listed[0].at if listed else len(frames)
     for messages in (rows, truncates):
-        frames.refuse(messages, messages < known_from, HEADER + 1, "a table whose Relation message never came")
+        frames.refuse(messages, messages < known_from, frames.body, "a table whose Relation message never came")
 
 
 def _segments(

@@ -131,6 +131,11 @@ class Writer:
             self.view[:left] = self.view[self.taken : self.position]
             self.position, self.taken = left, 0
 
+    def close(self) -> None:
+        """Give up the region: nothing in it counts."""
+        self.view.release()
+        self.buffer.close()
+
     def reset(self) -> None:
         """Empty: the encoder has let go of the region."""
         self.starts, self.lengths = [], []

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from re_dms.lsn import LSN
 from re_dms.pipeline.buffers import Writer
 from re_dms.pipeline.progress import Progress
 from re_dms.pipeline.ring import Ring
+from re_dms.pipeline.waiting import Waiting
 from re_dms.settings import CaptureSettings
 
 _GATHER_SECONDS: Final = 0.005
@@ -120,6 +121,18 @@ class Cutter:
         self.ring.ship_oversized({"kind": "stream", "ends": False}, writer)
         self.progress.shipped_part()
         self._at_commit = False
+
+    def whole(self, waiting: Waiting, told: dict[str, Any], end: LSN, now: float) -> None:
+        """Ship a transaction that waited for its end (`end`): a part of its own, and the last of its batch."""
+        if self._committed:
+            self._ship_part(self._committed, at_commit=True)
+        self._wait_for_region()  # the encoder has caught up: it does not wait for two of them
+        self._bytes_shipped += waiting.size
+        self.ring.ship_file({"kind": "stream", "ends": False, "lsn": str(end), **told}, waiting.descriptor)
+        self.progress.shipped_part()
+        self._at_commit, self._end = True, end
+        self._since = now if self._since is None else self._since
+        self.close(wait=True)
 
     def _ship_part(self, count: int, *, at_commit: bool) -> None:
         self._wait_for_region()

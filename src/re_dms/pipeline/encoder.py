@@ -6,6 +6,7 @@ versions and open transactions are its state.
 
 from __future__ import annotations
 
+import os
 import time
 from typing import Any, Final
 
@@ -13,6 +14,7 @@ import structlog
 from pydantic import TypeAdapter
 
 from re_dms.decode.copy import decode_copy
+from re_dms.decode.frames import Frames
 from re_dms.errors import ConfigurationError, InvariantError, JournalUnavailable
 from re_dms.failpoints import failpoint
 from re_dms.journal.journal import Journal
@@ -25,6 +27,7 @@ from re_dms.pipeline.parts import Parts
 from re_dms.pipeline.plan import Plan, identify_journal, identify_source, plan_capture
 from re_dms.pipeline.regions import Regions
 from re_dms.pipeline.relations import Relations, TablesChanged
+from re_dms.pipeline.streamed import transaction
 from re_dms.pipeline.surroundings import Surroundings
 from re_dms.pipeline.watcher import Watcher
 from re_dms.schema import Relation
@@ -194,6 +197,8 @@ class Encoder:
             match message["do"]:
                 case "part":
                     self._part(decode, message)
+                case "whole":
+                    self._whole(decode, message)
                 case "position":
                     self._position(LSN.parse(message["lsn"]))
                 case "held":
@@ -241,7 +246,7 @@ class Encoder:
 
     def _part(self, decode: Decode, part: dict[str, Any]) -> None:
         if part["messages"]:
-            self._add(decode, part)
+            self._add(decode, self.regions.frames(part))
         self.regions.give_back(part)
         if part["ends"]:
             end = LSN.parse(part["end"])
@@ -250,9 +255,18 @@ class Encoder:
             manifest = self._seal("stream", end)
             self._tell_durable(end, tail=_tail(manifest.last_commit))
 
-    def _add(self, decode: Decode, part: dict[str, Any]) -> None:
-        """One part into the open batch; nothing refers to its region afterwards."""
-        decoded = decode(self.regions.frames(part), self.relations.copied_at)
+    def _whole(self, decode: Decode, told: dict[str, Any]) -> None:
+        """A transaction that waited for its end into the open batch."""
+        descriptor = self.reader.descriptors.pop(0)
+        try:
+            for frames in transaction(descriptor, told):
+                self._add(decode, frames)
+        finally:
+            os.close(descriptor)
+
+    def _add(self, decode: Decode, frames: Frames) -> None:
+        """Messages into the open batch; nothing refers to them afterwards."""
+        decoded = decode(frames, self.relations.copied_at)
         commits = decoded.commits
         if len(commits):
             if commits.end_lsn[0] <= self.end:

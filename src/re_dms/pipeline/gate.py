@@ -14,7 +14,7 @@ import struct
 from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
 
-from re_dms.errors import DecodeError
+from re_dms.errors import DecodeError, InvariantError
 from re_dms.lsn import LSN
 from re_dms.pipeline.progress import Progress
 from re_dms.settings import TEST_DECODING
@@ -46,6 +46,12 @@ class Gate(Protocol):
 
     def committed(self, data: memoryview) -> LSN:
         """A kept Commit: the transaction is over. Returns its end LSN; raises ChangesMissing as `keeps` does."""
+
+    def keeps_whole(self, xid: int, final: LSN, end: LSN, time_us: int) -> bool:
+        """Whether a transaction that was sent in parts is kept, of which only the end goes by here. `time_us` as in Commit.
+
+        Raises ChangesMissing as `keeps` does.
+        """
 
 
 def gate_for(plugin: str, progress: Progress) -> Gate:
@@ -90,6 +96,14 @@ class MessageGate:
         self.in_transaction = False
         return LSN(end)
 
+    def keeps_whole(self, xid: int, final: LSN, end: LSN, time_us: int) -> bool:
+        """See Gate."""
+        if self._progress.is_known(final):
+            self._progress.saw_known_commit(end, xid, time_us + _POSTGRES_EPOCH_US)
+            return False
+        self._progress.saw_new_commit(end)
+        return True
+
 
 class LineGate:
     """For test_decoding: transactions come in the order of their commits, so all before the tail's last is known."""
@@ -126,6 +140,10 @@ class LineGate:
         self._progress.saw_new_commit(LSN(end))
         self.in_transaction = False
         return LSN(end)
+
+    def keeps_whole(self, xid: int, final: LSN, end: LSN, time_us: int) -> bool:
+        """See Gate. This plugin is never asked for parts."""
+        raise InvariantError(f"transaction {xid} came in parts ({final}, {end}, {time_us}), and none were asked for")
 
 
 def _read_commit(data: memoryview) -> tuple[int, int]:

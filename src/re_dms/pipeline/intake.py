@@ -1,32 +1,68 @@
 """What the stream sends, laid into the ring's regions: here each message is looked at, once, and no more than has to be.
 
 A region takes the bytes as they come. Of each message its frame and its tag are read: rows only have their place noted;
-borders of transactions, keepalives and the little else go to whom they concern.
+borders of transactions, keepalives and the little else go to whom they concern. The parts of transactions that are sent
+before their end (between Stream Start and Stream Stop) leave the region again, to wait for it.
 """
 
 from __future__ import annotations
 
 import struct
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from typing import Final
 
+from re_dms.lsn import LSN
 from re_dms.pipeline.buffers import FRAME_BYTES, Writer
 from re_dms.pipeline.cutter import Cutter
 from re_dms.pipeline.gate import BORDERS, COMMIT, TAG, Gate
+from re_dms.pipeline.messages import Passed, note_rows
 from re_dms.pipeline.ring import Ring
+from re_dms.pipeline.waiting import WaitingTransactions
 from re_dms.source.copy_stream import COPY_DATA, FRAME
 from re_dms.source.replication import XLOG_DATA, ReplicationConnection
 
-_HEAD: Final = struct.Struct("!BIB24xB")  # a CopyData's frame, its first byte, and behind XLogData's header the tag
-_LENGTH_BYTES: Final = 4
+_STREAM_START, _STREAM_STOP, _STREAM_COMMIT, _STREAM_ABORT = b"SEcA"
+_PARTS: Final = frozenset((_STREAM_START, _STREAM_STOP, _STREAM_COMMIT, _STREAM_ABORT))
+_EVERYTHING: Final = range(256)
+_XID: Final = struct.Struct("!I")
+_COMMIT: Final = struct.Struct("!IBQQq")  # xid, flags, commit LSN, end LSN, time
+_ABORT: Final = struct.Struct("!II")  # xid, xid of the subtransaction
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamCommit:
+    """The end of a transaction that was sent in parts. `time_us` counts from 2000-01-01."""
+
+    xid: int
+    final: LSN
+    end: LSN
+    time_us: int
+
+
+@dataclass(slots=True)
+class _Block:
+    """Where the messages of the transaction that is being sent in parts begin, in the region that is being read."""
+
+    xid: int
+    start: int
+    messages: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Handlers:
+    """Who is told of what needs a look, in its turn: what was laid down before is noted by then."""
+
+    keepalive: Callable[[bytes], None]
+    commit: Callable[[memoryview], None]
+    stream_commit: Callable[[StreamCommit], None]
 
 
 class Intake:
     """Fills the ring's regions from one connection after the other.
 
-    `on_keepalive(body)`, `on_commit(body)`: in their turn, what was laid down before is noted. `wait_until(is_there)`
-    returns once `is_there()` holds, or raises.
+    `wait_until(is_there)` returns once `is_there()` holds, or raises.
     """
 
     def __init__(
@@ -34,23 +70,24 @@ class Intake:
         ring: Ring,
         gate: Gate,
         cutter: Cutter,
-        *,
-        on_keepalive: Callable[[bytes], None],
-        on_commit: Callable[[memoryview], None],
+        waiting: WaitingTransactions,
+        handlers: Handlers,
         wait_until: Callable[[Callable[[], bool]], None],
     ) -> None:
         self._ring = ring
         self._gate = gate
         self._cutter = cutter
-        self._on_keepalive = on_keepalive
-        self._on_commit = on_commit
+        self._waiting = waiting
+        self._handlers = handlers
         self._wait_until = wait_until
         self._oversized: Writer | None = None  # a region of its own, until its message is whole
+        self._block: _Block | None = None
 
     def reset(self) -> None:
         """A new connection: nothing of the one before is laid down."""
         self._ring.discard()
-        self._oversized = None
+        self._waiting.forget_all()
+        self._oversized = self._block = None
 
     def receive(self, connection: ReplicationConnection, until: float) -> bool:
         """Take what is there. False when `until` (monotonic seconds) came first. Raises what `connection` does."""
@@ -61,68 +98,98 @@ class Intake:
                 return True
             writer.laid(size)
             self._take(connection, writer)
-            while self._ring.writer.is_full and self._oversized is None:
+            if self._oversized is None:
                 self._make_room()
+            elif writer.is_full:
+                self._end_oversized(writer)
             if time.monotonic() >= until:
                 return False
 
+    # ------------------------------------------------------------------ messages
+
     def _take(self, connection: ReplicationConnection, writer: Writer) -> None:
         """Read the whole messages that were not read yet."""
-        while (passed := self._pass(writer)) is not None:
-            self._look(connection, writer, *passed)
-            if writer is not (self._oversized or self._ring.writer):
-                # The region has been shipped; what was behind this message has moved to the next one.
+        if self._block is not None:
+            self._block.start, self._block.messages = writer.taken, len(writer.starts)
+        while (passed := self._pass(writer, self._looked_at(connection))) is not None:
+            if passed.kind != COPY_DATA:
+                connection.other(passed.kind, bytes(writer.view[passed.start : passed.end]))
+            else:
+                self._look(writer, passed)
+            if writer is not self._oversized:
+                # It may have been shipped; what was behind this message has moved to the next one then.
                 writer = self._ring.writer
+        if self._block is not None:
+            self._divert(writer, writer.taken)
 
-    def _pass(self, writer: Writer) -> tuple[int, int, int] | None:
-        """Note rows up to the next whole message that needs a look: its kind, and where its body is; None when there is none."""
-        view, end, at = writer.view, writer.position, writer.taken
-        unpack, start, length_of = _HEAD.unpack_from, writer.starts.append, writer.lengths.append
-        skipping, borders = self._gate.skipping, BORDERS
-        last = end - _HEAD.size
-        while at <= last:
-            kind, length, first, tag = unpack(view, at)
-            after = at + 1 + length
-            if after > end:
-                break
-            if kind != COPY_DATA or first != XLOG_DATA or skipping or tag in borders:
-                writer.taken = after
-                return kind, at + FRAME_BYTES, after
-            start(at + FRAME_BYTES)
-            length_of(length - _LENGTH_BYTES)
-            at = after
-        writer.taken = at
-        if end - at >= FRAME_BYTES:
-            kind, length = FRAME.unpack_from(view, at)
-            after = at + 1 + length
-            if after <= end:  # a short one, at the end of what is there
-                writer.taken = after
-                return kind, at + FRAME_BYTES, after
-        return None
+    def _looked_at(self, connection: ReplicationConnection) -> Collection[int]:
+        if self._gate.skipping:
+            return _EVERYTHING
+        return BORDERS | _PARTS if connection.in_parts else BORDERS
 
-    def _look(self, connection: ReplicationConnection, writer: Writer, kind: int, start: int, end: int) -> None:
-        """One message that is no row, or one while all are passed over."""
-        body = writer.view[start:end]
-        if kind != COPY_DATA:
-            connection.other(kind, bytes(body))
-        elif len(body) <= TAG or body[0] != XLOG_DATA:
-            self._on_keepalive(bytes(body))
-        elif (body[TAG] not in BORDERS and not self._gate.skipping) or self._gate.keeps(body[TAG], body):
-            writer.starts.append(start)
-            writer.lengths.append(end - start)
-            if writer is self._oversized:
-                self._oversized = None
-                self._cutter.oversized(writer)
-            elif body[TAG] == COMMIT:
-                self._on_commit(body)
-        elif writer is self._oversized:
-            self._oversized = None
+    def _pass(self, writer: Writer, looked_at: Collection[int]) -> Passed | None:
+        writer.taken, passed = note_rows(
+            writer.view, writer.taken, writer.position, writer.starts, writer.lengths, looked_at
+        )
+        return passed
+
+    def _look(self, writer: Writer, passed: Passed) -> None:
+        """One CopyData that is no row, or one while all are passed over."""
+        body = writer.view[passed.start : passed.end]
+        if len(body) <= TAG or body[0] != XLOG_DATA:
+            self._handlers.keepalive(bytes(body))
+            return
+        tag = body[TAG]
+        if tag in _PARTS and not self._gate.in_transaction:
+            self._part(tag, writer, passed)
+        elif self._gate.keeps(tag, body):
+            writer.starts.append(passed.start)
+            writer.lengths.append(len(body))
+            if tag == COMMIT:
+                self._handlers.commit(body)
+
+    # ------------------------------------------------------------------ transactions in parts
+
+    def _part(self, tag: int, writer: Writer, passed: Passed) -> None:
+        """A border of a part, or the end of a transaction that was sent in parts."""
+        fields = writer.view[passed.start + TAG + 1 : passed.end]
+        if tag == _STREAM_START:
+            (xid,) = _XID.unpack_from(fields)
+            self._block = _Block(xid, writer.taken, len(writer.starts))
+        elif tag == _STREAM_STOP:
+            self._divert(writer, passed.start - FRAME_BYTES)
+            self._block = None
+        elif tag == _STREAM_ABORT:
+            self._waiting.aborted(*_ABORT.unpack_from(fields))
+        else:
+            xid, _, final, end, time_us = _COMMIT.unpack_from(fields)
+            self._handlers.stream_commit(StreamCommit(xid=xid, final=LSN(final), end=LSN(end), time_us=time_us))
+
+    def _divert(self, writer: Writer, end: int) -> None:
+        """What the block has received waits for its end; the region has never had it."""
+        block = self._block
+        if block is None or end <= block.start:
+            return
+        self._waiting.append(block.xid, writer.view[block.start : end])
+        del writer.starts[block.messages :], writer.lengths[block.messages :]
+        block.start = end
+
+    # ------------------------------------------------------------------ room
 
     def _make_room(self) -> None:
         """Ship what fills the region; a message that alone fills it gets a region of its own."""
-        self._cutter.make_room()
-        writer = self._ring.writer
-        if writer.is_full:
-            _, length = FRAME.unpack_from(writer.view, writer.taken)
-            self._wait_until(lambda: self._ring.has_free_oversized)
-            self._oversized = self._ring.grow(1 + length)
+        while self._ring.writer.is_full:
+            self._cutter.make_room()
+            writer = self._ring.writer
+            if writer.is_full and not writer.starts:
+                _, length = FRAME.unpack_from(writer.view, writer.taken)
+                self._wait_until(lambda: self._ring.has_free_oversized)
+                self._oversized = self._ring.grow(1 + length)
+
+    def _end_oversized(self, writer: Writer) -> None:
+        """A message of its own region is whole: ship it, unless nothing of it counts (any more)."""
+        self._oversized = None
+        if writer.starts:
+            self._cutter.oversized(writer)
+        else:
+            writer.close()

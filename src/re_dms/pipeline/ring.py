@@ -105,6 +105,11 @@ class Ring:
         self.encoder.send({"do": "buffers", "capacity": buffer.capacity, "numbers": [number]}, [buffer.descriptor])
         self._tell(number, writer, description)
 
+    def ship_file(self, description: dict[str, Any], descriptor: int) -> None:
+        """Hand over a transaction that waited in a file (or in memory behind a descriptor)."""
+        self.encoder.send({"do": "whole", **description}, [descriptor])
+        failpoint("capture.shipped")
+
     def discard(self) -> None:
         """Forget what the current region holds."""
         self.writer.reset()

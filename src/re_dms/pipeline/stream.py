@@ -18,10 +18,11 @@ from re_dms.failpoints import failpoint
 from re_dms.lsn import LSN
 from re_dms.pipeline.cutter import Cutter
 from re_dms.pipeline.gate import gate_for
-from re_dms.pipeline.intake import Intake
+from re_dms.pipeline.intake import Handlers, Intake, StreamCommit
 from re_dms.pipeline.progress import Progress
 from re_dms.pipeline.ring import Ring
 from re_dms.pipeline.surroundings import Surroundings
+from re_dms.pipeline.waiting import WaitingTransactions, spill_directory
 from re_dms.pipeline.watch import Watch
 from re_dms.settings import SourceSettings
 from re_dms.source.replication import ReplicationConnection, parse_keepalive
@@ -70,14 +71,9 @@ class Stream:
         self.aborted = self.known_again = False
         self.backend: int | None = surroundings.options.get("backend")
         self.cutter = Cutter(ring, self.progress, self.capture, self._wait_until)
-        self.intake = Intake(
-            ring,
-            self.gate,
-            self.cutter,
-            on_keepalive=self._keepalive,
-            on_commit=self._committed,
-            wait_until=self._wait_until,
-        )
+        self.waiting = WaitingTransactions(self.capture.spill_directory or spill_directory())
+        handlers = Handlers(keepalive=self._keepalive, commit=self._committed, stream_commit=self._stream_committed)
+        self.intake = Intake(ring, self.gate, self.cutter, self.waiting, handlers, self._wait_until)
         self.pause_seconds_max = self.capture.pause_seconds_max
         self.next_status = 0.0
         self.next_report = 0.0
@@ -118,7 +114,7 @@ class Stream:
         began = time.monotonic()
         while True:
             try:
-                at = self.connection.start(self.source.slot, self.source.publication)
+                at = self.connection.start(self.source.slot, self.source.publication, streaming=self.capture.streaming)
                 if at == self.watch.confirmed():
                     return at
                 self.connection.close()  # it was moved before we held it: begin again from where it is now
@@ -177,6 +173,25 @@ class Stream:
         now = time.monotonic()
         self.cutter.committed(end, now)
         self._stay_alive(now)
+
+    def _stream_committed(self, commit: StreamCommit) -> None:
+        waiting = self.waiting.take(commit.xid)
+        try:
+            if not self.gate.keeps_whole(commit.xid, commit.final, commit.end, commit.time_us):
+                return
+            failpoint("capture.received")
+            now = time.monotonic()
+            told = {
+                "xid": commit.xid,
+                "final": str(commit.final),
+                "time_us": commit.time_us,
+                "size": waiting.size,
+                "aborted": sorted(waiting.aborted),
+            }
+            self.cutter.whole(waiting, told, commit.end, now)
+            self._stay_alive(now)
+        finally:
+            waiting.close()
 
     def _stay_alive(self, now: float) -> None:
         """What is due while messages come without a pause."""

@@ -31,7 +31,7 @@ from re_dms.settings import PGOUTPUT, SourceSettings
 from re_dms.source.connection import Connection, connection_parameters, open_session, send_as_stored
 from re_dms.source.copy_stream import CopyEnded, CopyStream, open_copy
 from re_dms.source.failures import reported, translate, undecodable
-from re_dms.source.plugins import start_query
+from re_dms.source.plugins import can_stream, start_query
 from re_dms.source.slot import SlotState, held, read_slot, require_logical
 
 KEEPALIVE: Final = ord("k")
@@ -71,6 +71,7 @@ class ReplicationConnection:
         self.connection = connection
         self._plugin = plugin
         self._copy: CopyStream
+        self.in_parts = False
         self._flushed: LSN | None = None
         self._publication_missing = False
 
@@ -140,8 +141,10 @@ class ReplicationConnection:
             row = _only(self.connection.execute(query))
         return ExportedSnapshot(position=LSN.parse(row[1]), snapshot=row[2])
 
-    def start(self, slot: str, publication: str) -> LSN:
+    def start(self, slot: str, publication: str, *, streaming: bool = False) -> LSN:
         """Start the stream where the slot was confirmed, and return that position. test_decoding has no publication.
+
+        `streaming`: large transactions may come in parts while they run, if the server can; `in_parts` tells.
 
         The connection is then in COPY BOTH mode. Raises PipelineHeld when another process reads the slot,
         ChangesMissing when it is gone or lost, SourceError when the publication is gone.
@@ -149,7 +152,8 @@ class ReplicationConnection:
         state = self._usable(slot)
         if self._plugin == PGOUTPUT:
             self._require_publication(publication)
-        words = start_query(self.connection, self._plugin, slot, publication)
+        self.in_parts = streaming and can_stream(self.connection, self._plugin)
+        words = start_query(self.connection, self._plugin, slot, publication, streaming=self.in_parts)
         failure: psycopg.Error
         try:
             send_as_stored(self.connection)

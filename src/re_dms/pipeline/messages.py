@@ -1,0 +1,65 @@
+"""Messages in received bytes: where the rows are, and which messages need a look.
+
+Source: https://www.postgresql.org/docs/current/protocol-message-formats.html
+        https://www.postgresql.org/docs/current/protocol-logicalrep-message-formats.html
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Final
+
+from re_dms.pipeline.buffers import FRAME_BYTES
+from re_dms.source.copy_stream import COPY_DATA, FRAME
+from re_dms.source.replication import XLOG_DATA
+
+_HEAD: Final = struct.Struct("!BIB24xB")  # a CopyData's frame, its first byte, and behind XLogData's header the tag
+_LENGTH_BYTES: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """A message that is no row: its kind on the wire, and where its body is."""
+
+    kind: int
+    start: int
+    end: int
+
+
+def note_rows(
+    view: memoryview, at: int, end: int, starts: list[int], lengths: list[int], looked_at: Collection[int]
+) -> tuple[int, Passed | None]:
+    """Note starts and lengths of the rows' bodies from `at` on, up to the first whole message that needs a look.
+
+    Rows are XLogData whose tag is not in `looked_at`. Returns up to where was read, and that message; None when no whole
+    message is left before `end`.
+    """
+    unpack, start, length_of, last = _HEAD.unpack_from, starts.append, lengths.append, end - _HEAD.size
+    while at <= last:
+        kind, length, first, tag = unpack(view, at)
+        after = at + 1 + length
+        if after > end:
+            return at, None
+        if kind != COPY_DATA or first != XLOG_DATA or tag in looked_at:
+            return after, Passed(kind, at + FRAME_BYTES, after)
+        start(at + FRAME_BYTES)
+        length_of(length - _LENGTH_BYTES)
+        at = after
+    if end - at >= FRAME_BYTES:  # a short one, at the end of what is there
+        kind, length = FRAME.unpack_from(view, at)
+        after = at + 1 + length
+        if after <= end:
+            return after, Passed(kind, at + FRAME_BYTES, after)
+    return at, None
+
+
+def note_all(view: memoryview, end: int) -> tuple[list[int], list[int], int]:
+    """Starts and lengths of all XLogData of a stream's bytes, and where the last whole message ends."""
+    starts: list[int] = []
+    lengths: list[int] = []
+    at, passed = note_rows(view, 0, end, starts, lengths, ())
+    while passed is not None:
+        at, passed = note_rows(view, at, end, starts, lengths, ())
+    return starts, lengths, at
