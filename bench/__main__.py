@@ -12,8 +12,13 @@ import click
 from bench import capture as captures
 from bench import catalog as catalogs
 from bench import end_to_end as ends
+from bench import idle as idles
+from bench import large_transaction as large_transactions
+from bench import large_value as large_values
+from bench import latency as latencies
 from bench import redshift as redshifts
 from bench import replay as replays
+from bench import snapshot as snapshots
 from bench import standin_copy as standin_copies
 from bench.rounds import DifferentWork
 from bench.workloads import WORKLOADS
@@ -74,13 +79,65 @@ def tiny_transactions(*, as_json: bool, **options: Any) -> None:
 
 @main.command("end_to_end")
 @click.option("--rows", default=1_000_000, show_default=True, help="Changes of the backlog.")
-@click.option("--rate", default=5_000, show_default=True, help="Rows a second of the steady load.")
-@click.option("--seconds", default=30.0, show_default=True, help="How long the steady load runs.")
+@click.option("--rounds", default=3, show_default=True, help="How often it runs.")
 @_PG_BIN
 @_JSON
-def end_to_end(*, rows: int, rate: int, seconds: float, pg_bin: Path | None, as_json: bool) -> None:
-    """Into DuckDB: rows/s of a backlog, and the lag from commit to visible at a steady load."""
-    tell(ends.measure(rows=rows, rate=rate, seconds=seconds, pg_bin=pg_bin), as_json=as_json)
+def end_to_end(*, as_json: bool, **options: Any) -> None:
+    """Into DuckDB: rows/s of a backlog until all is visible."""
+    compare(ends.measure, options, as_json=as_json)
+
+
+@main.command()
+@click.option("--rows", default=1_000_000, show_default=True, help="Rows, inserted before the copy.")
+@click.option("--tables", default=1, show_default=True, help="Over how many tables they are spread.")
+@click.option("--rounds", default=3, show_default=True, help="How often each side runs, in turn.")
+@click.option("--connections", type=int, multiple=True, default=(1, 2), show_default=True, help="Of ours; repeatable.")
+@_PG_BIN
+@_JSON
+def snapshot(*, as_json: bool, **options: Any) -> None:
+    """Our initial copy to an fsynced journal against psql's COPY through zstd -1 to a file."""
+    compare(snapshots.measure, options, as_json=as_json)
+
+
+@main.command()
+@click.option("--rate", default=1_000, show_default=True, help="Transactions a second, by pgbench.")
+@click.option("--seconds", default=60.0, show_default=True, help="How long, for each flush.")
+@click.option("--singles", default=20, show_default=True, help="Changes that come alone, afterwards.")
+@click.option("--flush-seconds", type=float, multiple=True, default=(0.25,), show_default=True, help="Repeatable.")
+@_PG_BIN
+@_JSON
+def latency(*, flush_seconds: tuple[float, ...], as_json: bool, **options: Any) -> None:
+    """From commit to visible in DuckDB, at a steady rate and at rest; and at the default flush."""
+    compare(latencies.measure, options | {"flush_seconds": (*flush_seconds, None)}, as_json=as_json)
+
+
+@main.command("large_transaction")
+@click.option("--rows", default=1_000_000, show_default=True, help="Rows of the transaction.")
+@click.option("--rounds", default=2, show_default=True, help="How often each side runs, in turn.")
+@_PG_BIN
+@_JSON
+def large_transaction(*, as_json: bool, **options: Any) -> None:
+    """One transaction, with streaming and without: live, and as a backlog."""
+    compare(large_transactions.measure, options, as_json=as_json)
+
+
+@main.command("large_value")
+@click.option("--megabytes", default=300, show_default=True, help="Of one text value.")
+@_PG_BIN
+@_JSON
+def large_value(*, as_json: bool, **options: Any) -> None:
+    """Memory of capture beside one very long value: before, at most, after, and after a reconnect."""
+    compare(large_values.measure, options, as_json=as_json)
+
+
+@main.command()
+@click.option("--seconds", default=20.0, show_default=True, help="How long each rest is watched.")
+@click.option("--rows", default=200_000, show_default=True, help="Changes of the work between two rests.")
+@_PG_BIN
+@_JSON
+def idle(*, as_json: bool, **options: Any) -> None:
+    """CPU and memory of a pipeline that has nothing to do."""
+    compare(idles.measure, options, as_json=as_json)
 
 
 @main.command("standin_copy")

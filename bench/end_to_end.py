@@ -1,142 +1,53 @@
-"""`bench end_to_end`: a backlog through to the warehouse's commit, then the lag at a steady load."""
+"""`bench end_to_end`: a backlog through to the warehouse's commit, into DuckDB files of as many pipelines as rounds.
+
+The lag from commit to visible is `bench latency`'s.
+"""
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-import tempfile
-import threading
-import time
-from datetime import datetime
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from bench import workload
-from bench.machine import SETTINGS, facts
-from bench.processes import Sampler
-from localpg import LocalPostgres
-
-_STEPS_A_SECOND = 10
-_START_SECONDS_MAX = 60.0
+from bench.capture import place
+from bench.machine import facts
+from bench.rounds import DifferentWork, Side, cpu_per_million, peak_pss_mb, spread
+from bench.running import Pipeline, moment
+from bench.workloads import DATABASE, ten
 
 
-def measure(*, rows: int, rate: int, seconds: float, pg_bin: Path | None) -> dict[str, Any]:
-    """The figures of one run on a server of its own, into a DuckDB file beside its journal."""
-    with (
-        tempfile.TemporaryDirectory(prefix="re_dms-bench-") as name,
-        LocalPostgres(pg_bin=pg_bin, settings=SETTINGS) as server,
-    ):
-        directory = Path(name)
-        workload.make(server)
-        _run(server, directory, "--until-caught-up")
-        workload.load(server, rows)
-        backlog, peak = _backlog(server, directory, rows)
-        lags = _steady(server, directory, rate=rate, seconds=seconds, first=rows)
+def measure(*, rows: int, rounds: int, pg_bin: Path | None = None) -> dict[str, Any]:
+    """The figures of one run on a server of its own. Raises DifferentWork when not all was loaded."""
+    with place(pg_bin) as (server, directory):
+        ten.make(server)
+        pipelines = [
+            Pipeline(server=server, directory=directory, name=f"round_{number}", command="run")
+            for number in range(rounds)
+        ]
+        for pipeline in pipelines:
+            pipeline.begin()
+        done = ten.load(server, rows)
+        end = server.execute("select pg_current_wal_insert_lsn()::text", dbname=DATABASE)[0][0]
+        server.execute("checkpoint")
+        sides = [_through(pipeline, end, rows, done["transactions"]) for pipeline in pipelines]
         return {
             "bench": "end_to_end",
             "rows": rows,
-            **backlog,
-            "peak_pss_mb": round(peak / 1_000_000),
-            "rate": rate,
-            "seconds": seconds,
-            "lag_seconds": {
-                "p50": round(lags[len(lags) // 2], 3),
-                "p99": round(lags[len(lags) * 99 // 100], 3),
-                "transactions": len(lags),
-            },
+            "rounds": rounds,
+            "rows_per_second": spread([rows / side.seconds for side in sides], 0),
+            "cpu_seconds_per_million": cpu_per_million(sides, rows),
+            "loads": spread([side.more["loads"] for side in sides], 0),
+            "peak_pss_mb": peak_pss_mb(sides),
             **facts(server),
         }
 
 
-def _words(directory: Path, *more: str) -> list[str]:
-    place = ["--warehouse", f"duckdb://{directory}/w.duckdb", "--publication", "bench"]
-    return [sys.executable, "-m", "re_dms", "run", *place, *more]
-
-
-def _environment(server: LocalPostgres) -> dict[str, str]:
-    more = {"RE_DMS_LOG__LEVEL": "debug", "RE_DMS_LOG__FORMAT": "json"}
-    return os.environ | more | {"RE_DMS_SOURCE__DSN": server.dsn(workload.DATABASE)}
-
-
-def _run(server: LocalPostgres, directory: Path, *more: str) -> None:
-    subprocess.run(_words(directory, *more), check=True, env=_environment(server), capture_output=True)
-
-
-def _backlog(server: LocalPostgres, directory: Path, rows: int) -> tuple[dict[str, Any], int]:
-    log = directory / "backlog.log"
-    with log.open("w") as said:
-        process = subprocess.Popen(
-            _words(directory, "--until-caught-up"), env=_environment(server), stdout=subprocess.DEVNULL, stderr=said
-        )
-        with Sampler(process.pid) as sampler:
-            code = process.wait()
-    events = _events(log)
-    if code != 0:
-        raise RuntimeError(f"re-dms run ended with {code}: {log.read_text()[-2000:]}")
+def _through(pipeline: Pipeline, end: str, rows: int, transactions: int) -> Side:
+    side = pipeline.finish("--until-lsn", end)
+    events = pipeline.events()
     loaded = [event for event in events if event["event"] == "loaded"]
-    if sum(event["changes"] for event in loaded) != rows:
-        raise RuntimeError(f"{sum(event['changes'] for event in loaded)} changes were loaded, {rows} were made")
-    opened = next(_moment(event) for event in events if event["event"] == "streaming")
-    took = max(_moment(event) for event in loaded) - opened
-    millions = rows / 1_000_000
-    cpu = {role: round(spent / millions, 2) for role, spent in sorted(sampler.cpu_seconds.items())}
-    return {"rows_per_second": round(rows / took), "cpu_seconds_per_million": cpu}, sampler.peak_pss_bytes
-
-
-def _steady(server: LocalPostgres, directory: Path, *, rate: int, seconds: float, first: int) -> list[float]:
-    """Lags from commit to visible, ascending: of the transactions whose commit times the batches keep."""
-    log = directory / "steady.log"
-    with log.open("w") as said:
-        process = subprocess.Popen(_words(directory), env=_environment(server), stdout=subprocess.DEVNULL, stderr=said)
-        try:
-            _wait_for_stream(log, process)
-            _write(server, rate=rate, seconds=seconds, first=first)
-        finally:
-            process.terminate()
-            process.wait()
-    lags = [
-        (event["applied_us"] - commit) / 1_000_000
-        for event in _events(log)
-        if event["event"] == "loaded"
-        for commit in event["commit_times_us"]
-    ]
-    if not lags:
-        raise RuntimeError(f"nothing was loaded: {log.read_text()[-2000:]}")
-    return sorted(lags)
-
-
-def _wait_for_stream(log: Path, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + _START_SECONDS_MAX
-    while not any(event["event"] == "streaming" for event in _events(log)):
-        if process.poll() is not None or time.monotonic() > deadline:
-            raise RuntimeError(f"re-dms run does not stream: {log.read_text()[-2000:]}")
-        time.sleep(0.05)
-
-
-def _write(server: LocalPostgres, *, rate: int, seconds: float, first: int) -> None:
-    """`rate` rows a second, in ten transactions a second."""
-    size, pause, clock = rate // _STEPS_A_SECOND, threading.Event(), time.monotonic()
-    for step in range(int(seconds * _STEPS_A_SECOND)):
-        start = 10 * first + step * size
-        server.execute(
-            "insert into measured (id, customer, status, created) select i, 1, 'new', now()"
-            f" from generate_series({start}, {start + size - 1}) i",
-            dbname=workload.DATABASE,
-        )
-        pause.wait(max(0.0, clock + (step + 1) / _STEPS_A_SECOND - time.monotonic()))
-
-
-def _events(log: Path) -> list[dict[str, Any]]:
-    found = []
-    for line in log.read_text().splitlines():
-        try:
-            found.append(json.loads(line))
-        except ValueError:
-            continue  # the two lines for people, or a line that is being written
-    return found
-
-
-def _moment(event: dict[str, Any]) -> float:
-    return datetime.fromisoformat(event["timestamp"]).timestamp()
+    found = [sum(event[name] for event in loaded) for name in ("changes", "transactions")]
+    if found != [rows, transactions]:
+        raise DifferentWork(f"{found[0]} changes of {found[1]} transactions were loaded, not {rows} of {transactions}")
+    opened = next(moment(event) for event in events if event["event"] == "streaming")
+    return replace(side, seconds=max(map(moment, loaded)) - opened, more={"loads": len(loaded)})

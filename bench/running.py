@@ -123,6 +123,7 @@ class Pipeline:
     command: str = "capture"
     tcp: bool = False
     database: str = DATABASE
+    publication: str = "bench"
     settings: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -138,7 +139,7 @@ class Pipeline:
     def words(self, *more: str) -> list[str]:
         """The command line."""
         words = [sys.executable, "-m", "re_dms", self.command, "--journal", f"file://{self.journal}"]
-        words += ["--name", self.name, "--publication", "bench"]
+        words += ["--name", self.name, "--publication", self.publication]
         if self.command == "run":
             words += ["--warehouse", f"duckdb://{self.directory}/{self.name}.duckdb"]
         return [*words, *more]

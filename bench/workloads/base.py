@@ -53,8 +53,8 @@ def sent(server: LocalPostgres, slot: str) -> tuple[dict[str, int], int, int]:
     return done, sum(by_tag.values()), sum(size for _, _, size in found)
 
 
-def pgbench(server: LocalPostgres, scripts: Mapping[str, int], *words: str, durable: bool = False) -> None:
-    """Run scripts (text and weight) with pgbench, prepared. Raises RuntimeError with what it said.
+def pgbench(server: LocalPostgres, scripts: Mapping[str, int], *words: str, durable: bool = False) -> str:
+    """Run scripts (text and weight) with pgbench, prepared; what it printed. Raises RuntimeError with what it said.
 
     A load that only has to be there need not wait for the disk at every commit: `durable` False.
     """
@@ -73,3 +73,4 @@ def pgbench(server: LocalPostgres, scripts: Mapping[str, int], *words: str, dura
         finished = subprocess.run(command, env=os.environ | options, capture_output=True, text=True, check=False)
     if finished.returncode != 0 or "aborted" in finished.stderr:
         raise RuntimeError(f"pgbench ended with {finished.returncode}: {finished.stderr[-2000:]}")
+    return finished.stdout

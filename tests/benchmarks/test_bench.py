@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+nightly = pytest.mark.skipif(not os.environ.get("RE_DMS_NIGHTLY"), reason="more of the bench: with RE_DMS_NIGHTLY=1")
 
 
 def bench(*words: str, pg_bin: Path | None) -> subprocess.CompletedProcess[str]:
@@ -18,10 +22,15 @@ def bench(*words: str, pg_bin: Path | None) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-m", "bench", *words, *options], cwd=ROOT, capture_output=True, text=True)
 
 
-def test_capture_gives_a_ratio_of_equal_work(pg_bin: Path | None) -> None:
-    finished = bench("capture", "--rows", "20000", "--rounds", "1", "--json", pg_bin=pg_bin)
+def figures_of(*words: str, pg_bin: Path | None) -> dict[str, Any]:
+    finished = bench(*words, "--json", pg_bin=pg_bin)
     assert finished.returncode == 0, finished.stderr
-    figures = json.loads(finished.stdout)
+    figures: dict[str, Any] = json.loads(finished.stdout)
+    return figures
+
+
+def test_capture_gives_a_ratio_of_equal_work(pg_bin: Path | None) -> None:
+    figures = figures_of("capture", "--rows", "20000", "--rounds", "1", pg_bin=pg_bin)
     assert figures["rows"] == 20000
     assert 0 < figures["ratio"] < 10
     assert {"reader", "encoder", "supervisor", "server", "total"} <= set(figures["cpu_seconds_per_million"])
@@ -29,31 +38,75 @@ def test_capture_gives_a_ratio_of_equal_work(pg_bin: Path | None) -> None:
     assert set(figures["rows_per_second"]) == {"re_dms", "pg_recvlogical"}
 
 
+@pytest.mark.parametrize(
+    "workload", ["tpcc", *(pytest.param(name, marks=nightly) for name in ("wide", "tiny", "documents"))]
+)
+def test_every_load_is_compared_over_tcp_as_well(workload: str, pg_bin: Path | None) -> None:
+    words = ("capture", "--workload", workload, "--transport", "tcp", "--rows", "500", "--rounds", "1")
+    figures = figures_of(*words, pg_bin=pg_bin)
+    assert figures["ratio"] > 0
+    assert figures["transport"] == "tcp"
+    assert figures["rows"] > 100
+
+
 def test_different_work_gives_no_ratio(monkeypatch: pytest.MonkeyPatch, pg_bin: Path | None) -> None:
     monkeypatch.syspath_prepend(str(ROOT))
     from bench import capture
+    from bench.rounds import DifferentWork
     from bench.workloads import WORKLOADS, ten
 
     wrong = replace(ten.WORKLOAD, load=lambda server, rows: ten.load(server, rows) | {"inserts": 1})
     monkeypatch.setitem(WORKLOADS, "ten", wrong)
-    with pytest.raises(capture.DifferentWork, match="the load made"):
+    with pytest.raises(DifferentWork, match="the load made"):
         capture.measure(rows=5000, rounds=1, pg_bin=pg_bin)
 
 
-def test_end_to_end_gives_speed_and_lag(pg_bin: Path | None) -> None:
-    words = ("end_to_end", "--rows", "10000", "--rate", "500", "--seconds", "2", "--json")
-    finished = bench(*words, pg_bin=pg_bin)
-    assert finished.returncode == 0, finished.stderr
-    figures = json.loads(finished.stdout)
-    assert figures["rows_per_second"] > 0
-    assert 0 < figures["lag_seconds"]["p50"] <= figures["lag_seconds"]["p99"]
+def test_end_to_end_gives_speed(pg_bin: Path | None) -> None:
+    figures = figures_of("end_to_end", "--rows", "10000", "--rounds", "1", pg_bin=pg_bin)
+    assert figures["rows_per_second"]["median"] > 0
+    assert {"reader", "encoder", "apply", "supervisor"} <= set(figures["cpu_seconds_per_million"])
+
+
+def test_latency_gives_lags_at_a_rate_and_at_rest(pg_bin: Path | None) -> None:
+    words = ("latency", "--rate", "200", "--seconds", "1", "--singles", "1", "--flush-seconds", "0.2")
+    figures = figures_of(*words, pg_bin=pg_bin)
+    for name in ("flush_0.2", "flush_default"):
+        measured = figures[name]
+        assert measured["transactions"] > 50
+        assert 0 < measured["lag_seconds"]["p50"] <= measured["lag_seconds"]["p99"] <= measured["lag_seconds"]["max"]
+        assert measured["at_rest_seconds"]["median"] > 0
+        assert measured["loads"] >= 1
+
+
+def test_snapshot_compares_copies_of_equal_rows(pg_bin: Path | None) -> None:
+    if shutil.which("zstd") is None:
+        pytest.skip("no zstd on this machine")
+    words = ("snapshot", "--rows", "2000", "--tables", "2", "--rounds", "1", "--connections", "1")
+    figures = figures_of(*words, pg_bin=pg_bin)
+    assert figures["ratio"] == figures["ratios"]["re_dms_1"] > 0
+    assert figures["megabytes"]["re_dms_1"] > 0
+
+
+@nightly
+def test_large_transaction_gives_times_of_every_mode(pg_bin: Path | None) -> None:
+    figures = figures_of("large_transaction", "--rows", "5000", "--rounds", "1", pg_bin=pg_bin)
+    plain = figures["plain"]
+    assert 0 < plain["from_commit_seconds"]["median"] <= plain["from_first_row_seconds"]["median"]
+    assert plain["backlog_seconds"]["median"] > 0
+    assert "ratio" not in figures or figures["ratio"] > 0
+
+
+@nightly
+def test_large_value_and_idle_give_memory(pg_bin: Path | None) -> None:
+    sizes = figures_of("large_value", "--megabytes", "1", pg_bin=pg_bin)["pss_mb"]
+    assert all(sizes[name] > 0 for name in ("before", "peak", "after", "after_reconnect"))
+    figures = figures_of("idle", "--seconds", "1", "--rows", "2000", pg_bin=pg_bin)
+    assert figures["capture"]["pss_mb"] > 0
+    assert figures["run"]["after_work"]["cpu_percent"] >= 0
 
 
 def test_replay_gives_speed_memory_and_whether_they_are_what_is_wanted(pg_bin: Path | None) -> None:
-    words = ("replay", "--rows", "5000", "--small-rows", "100", "--rounds", "1", "--json")
-    finished = bench(*words, pg_bin=pg_bin)
-    assert finished.returncode == 0, finished.stderr
-    figures = json.loads(finished.stdout)
+    figures = figures_of("replay", "--rows", "5000", "--small-rows", "100", "--rounds", "1", pg_bin=pg_bin)
     assert [figures[kind]["transactions"] for kind in ("large", "small", "gzip")] == [1, 100, 1]
     for kind in ("large", "small", "gzip"):
         measured = figures[kind]
