@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 import numpy.typing as npt
 import polars as pl
@@ -11,21 +13,46 @@ from re_dms.compact.folded import DELETE, new, new_columns, old, origin
 from re_dms.compact.normalise import Events, normalise
 from re_dms.schema import Relation
 
+_OPS: Final = pl.Series("op", ["U", "D"])
+_FEW_ROWS_MAX: Final = 1_000
 
-def fold_keyed(relation: Relation, frame: pl.DataFrame) -> pl.DataFrame:
-    """One row per touched key, in the order of the last change, deletes of keys that rows moved away from at the end.
+
+def fold_keyed(relation: Relation, frame: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, int]]:
+    """One row per touched key, in the order of the last change, deletes of keys that rows moved away from at the end;
+    and the rows per op.
 
     Every key that an event names is touched, so a row that lives and dies within the segment still gives a delete.
     The key must be unique at every moment, as it is for a replica identity (never for a deferrable constraint).
     """
     events = normalise(relation, frame)
-    steps = _steps(relation, events)
-    last = steps.group_by(_key(relation)).agg(pl.col("at").max())["at"].sort().to_numpy()
-    rows = last[last & 1 == 1] >> 1
-    said = follow(relation, events, steps, rows) if events.unsent else None
-    folded = _states(relation, events.frame, rows, said)
-    left = last[last & 1 == 0] >> 1
-    return pl.concat([folded, _left(relation, events.frame, left, folded.columns)]) if len(left) else folded
+    if events.moved is None:
+        rows, left = _last(_key(relation), events.frame), np.empty(0, dtype=np.int64)
+    else:
+        steps = _steps(relation, events)
+        last = steps["at"].to_numpy()[_last(_key(relation), steps)]
+        rows, left = last[last & 1 == 1] >> 1, last[last & 1 == 0] >> 1
+    said = follow(relation, events, _steps(relation, events), rows) if events.unsent else None
+    folded, ops = _states(relation, events.frame, rows, said)
+    if len(left):
+        folded = pl.concat([folded, _left(relation, events.frame, left, folded.columns)])
+        ops["D"] += len(left)
+    return folded, {op: count for op, count in ops.items() if count}
+
+
+def _last(key: list[str], frame: pl.DataFrame) -> npt.NDArray[np.int64]:
+    """The rows behind which their key does not stand again, in order."""
+    if frame.height <= _FEW_ROWS_MAX and _are_unique(key, frame):
+        return np.arange(frame.height)
+    names: list[pl.Expr] = [pl.col(name) for name in key]
+    whole = names[0] if len(names) == 1 else pl.struct(names)
+    return frame.select(whole.is_last_distinct().arg_true().cast(pl.Int64)).to_series().to_numpy()
+
+
+def _are_unique(key: list[str], frame: pl.DataFrame) -> bool:
+    """Whether no key stands twice; for a few rows this costs less than a query does to start."""
+    if len(key) == 1:
+        return frame[key[0]].n_unique() == frame.height
+    return frame.height == 1 or bool(frame[key].is_unique().all())
 
 
 def _key(relation: Relation) -> list[str]:
@@ -45,19 +72,29 @@ def _steps(relation: Relation, events: Events) -> pl.DataFrame:
     return pl.concat([steps, left.filter(events.moved)]).sort("at")
 
 
-def _states(relation: Relation, frame: pl.DataFrame, rows: npt.NDArray[np.int64], said: Said | None) -> pl.DataFrame:
-    deleted = pl.col("op") == DELETE
-    last = frame.select("op", *new_columns(relation))[rows]
+def _states(
+    relation: Relation, frame: pl.DataFrame, rows: npt.NDArray[np.int64], said: Said | None
+) -> tuple[pl.DataFrame, dict[str, int]]:
+    deleted = frame["op"].to_numpy() == DELETE
+    last = frame[new_columns(relation)]
+    if len(rows) < frame.height:
+        last, deleted = last[rows], deleted[rows]
+    deletes = int(np.count_nonzero(deleted))
+    op = _OPS[deleted.astype(np.uint32)].alias("op")
+    ops = {"U": len(rows) - deletes, "P": 0, "D": deletes}
     if said is None:
-        return last.with_columns(op=pl.when(deleted).then(pl.lit("D")).otherwise(pl.lit("U")))
+        return last.insert_column(0, op), ops
     last = last.with_columns(frame[new(attnum)][source].alias(new(attnum)) for attnum, source in said.rows.items())
     if said.mask is None:
-        return last.with_columns(op=pl.when(deleted).then(pl.lit("D")).otherwise(pl.lit("U")))
-    partial = pl.col("mask").is_not_null()
-    op = pl.when(partial).then(pl.lit("P")).when(deleted).then(pl.lit("D")).otherwise(pl.lit("U"))
-    return last.with_columns(said.mask, *said.origins).select(
-        op.alias("op"), "mask", *(origin(attnum) for attnum in relation.key), *new_columns(relation)
+        return last.insert_column(0, op), ops
+    partial = len(said.mask) - said.mask.null_count()
+    last = last.with_columns(op, said.mask, *said.origins).select(
+        pl.when(pl.col("mask").is_not_null()).then(pl.lit("P")).otherwise("op").alias("op"),
+        "mask",
+        *(origin(attnum) for attnum in relation.key),
+        *new_columns(relation),
     )
+    return last, ops | {"U": ops["U"] - partial, "P": partial}
 
 
 def _left(relation: Relation, frame: pl.DataFrame, rows: npt.NDArray[np.int64], columns: list[str]) -> pl.DataFrame:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from re_dms.compact.folded import DELETE, column_names, copy_again, new, old, unsent
+from re_dms.compact.folded import DELETE, UPDATE, column_names, copy_again, new, old, unsent
 from re_dms.errors import SourceError
 from re_dms.schema import KeyKind, Relation
 
@@ -34,18 +34,21 @@ def fill_unsent(relation: Relation, frame: pl.DataFrame) -> pl.DataFrame:
     """
     deleted = pl.col("op") == DELETE
     filled: list[pl.Expr] = []
+    there = set(frame.columns)
     for column in relation.columns:
         attnum = column.attnum
+        if old(attnum) not in there and unsent(attnum) not in there:
+            continue
         in_key = attnum in relation.key
         here: pl.Expr | None = deleted if in_key and relation.key_kind is KeyKind.KEYED else None
-        if unsent(attnum) in frame.columns:
+        if unsent(attnum) in there:
             told = pl.lit(False)
-            if old(attnum) in frame.columns:
+            if old(attnum) in there:
                 told = pl.col("old") != 0 if in_key else pl.col("old") == ord("O")
             take = pl.col(unsent(attnum)) & told
             here = take if here is None else here | take
             filled.append((pl.col(unsent(attnum)) & ~told & ~deleted).alias(unsent(attnum)))
-        if here is not None and old(attnum) in frame.columns:
+        if here is not None and old(attnum) in there:
             filled.append(pl.when(here).then(old(attnum)).otherwise(new(attnum)).alias(new(attnum)))
     return frame.with_columns(filled) if filled else frame
 
@@ -63,18 +66,23 @@ def normalise(relation: Relation, frame: pl.DataFrame) -> Events:
                 f"{column_names(relation, (attnum,))}",
                 remedy=copy_again(relation),
             )
+    there = set(frame.columns)
     marked = tuple(
         column.attnum
         for column in relation.columns
-        if unsent(column.attnum) in frame.columns and frame[unsent(column.attnum)].any()
+        if column.attnum not in relation.key and unsent(column.attnum) in there and frame[unsent(column.attnum)].any()
     )
-    return Events(frame=frame, moved=moved, unsent=tuple(a for a in marked if a not in relation.key))
+    return Events(frame=frame, moved=moved, unsent=marked)
 
 
 def _moved(relation: Relation, frame: pl.DataFrame) -> pl.Series | None:
     # An insert has no old tuple, and a delete's key columns are the old tuple's by now: only updates can differ.
     # `K` does not mean that the key changed (a TOASTed key is always sent with it), nor does `O`: the values decide.
-    if any(old(attnum) not in frame.columns for attnum in relation.key):
+    there = set(frame.columns)
+    if any(old(attnum) not in there for attnum in relation.key):
+        return None
+    updated = frame["op"].to_numpy() == UPDATE
+    if not frame["old"].to_numpy()[updated].any():
         return None
     differs = pl.any_horizontal(pl.col(old(attnum)).ne_missing(pl.col(new(attnum))) for attnum in relation.key)
     moved = frame.select(moved=(pl.col("old") != 0) & differs)["moved"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
+import numpy as np
 import polars as pl
 
 from re_dms.compact.folded import DELETE, INSERT, UPDATE, Folded, new_columns
@@ -29,18 +30,18 @@ def fold(relation: Relation, frame: pl.DataFrame) -> Folded:
         return Folded(frame=folded, ops={}, counts=counts)
     match relation.key_kind:
         case KeyKind.KEYED:
-            folded = fold_keyed(relation, frame)
+            folded, ops = fold_keyed(relation, frame)
         case KeyKind.COUNTED:
             folded = fold_counted(relation, frame)
+            ops = dict(folded["op"].value_counts(sort=True).iter_rows())
         case KeyKind.APPEND:
             folded = fold_append(relation, frame)
+            ops = {"I": folded.height}
         case _:
             assert_never(relation.key_kind)
-    return Folded(frame=folded, ops=dict(folded["op"].value_counts(sort=True).iter_rows()), counts=counts)
+    return Folded(frame=folded, ops=ops, counts=counts)
 
 
 def _counts(frame: pl.DataFrame) -> Counts:
-    op = frame["op"]
-    return Counts(
-        inserts=int((op == INSERT).sum()), updates=int((op == UPDATE).sum()), deletes=int((op == DELETE).sum())
-    )
+    count = np.bincount(frame["op"].to_numpy(), minlength=UPDATE + 1)
+    return Counts(inserts=int(count[INSERT]), updates=int(count[UPDATE]), deletes=int(count[DELETE]))

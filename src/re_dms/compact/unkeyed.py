@@ -44,19 +44,21 @@ def fold_counted(relation: Relation, frame: pl.DataFrame) -> pl.DataFrame:
 
 def fold_append(relation: Relation, frame: pl.DataFrame) -> pl.DataFrame:
     """Every insert as `I`, in order. Raises SourceError for an update or delete: its row cannot be found."""
-    if (frame["op"] != INSERT).any():
-        what = "an update" if (frame["op"] == UPDATE).any() else "a delete"
+    op = frame["op"].to_numpy()
+    if (op != INSERT).any():
+        what = "an update" if (op == UPDATE).any() else "a delete"
         raise SourceError(
             f"{relation.full_name}: {what} came for a table without a key and without REPLICA IDENTITY FULL",
             remedy=f"give the table a primary key, then {copy_again(relation)}",
         )
     _all_sent(relation, frame)
-    return frame.select(pl.lit("I").alias("op"), *new_columns(relation))
+    return frame[new_columns(relation)].insert_column(0, pl.Series("op", ["I"]).new_from_index(0, frame.height))
 
 
 def _all_sent(relation: Relation, frame: pl.DataFrame) -> None:
+    there = set(frame.columns)
     for column in relation.columns:
-        if unsent(column.attnum) in frame.columns and frame[unsent(column.attnum)].any():
+        if unsent(column.attnum) in there and frame[unsent(column.attnum)].any():
             raise SourceError(
                 f"{relation.full_name}: a change leaves out the value of column "
                 f"{column_names(relation, (column.attnum,))}, and the row cannot be found without a key",
