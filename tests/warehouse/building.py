@@ -246,7 +246,13 @@ class Bench:
 
 
 class DuckDBBench(Bench):
-    """Over a file."""
+    """Over a file. Another process that is given it opens the file anew."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return vars(self) | {"warehouse": self.warehouse.url}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, warehouse=DuckDBWarehouse(state["warehouse"], wait_seconds=0.2))
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         with duckdb.connect(str(self.warehouse.path)) as connection:

@@ -173,10 +173,12 @@ class Apply:
                     files=files,
                     after=self.number,
                 )
-            except (WarehouseError, SourceError, InvariantError) as error:
-                if error.retry or len(group) == 1:
+            except (WarehouseError, SourceError, InvariantError, JournalUnavailable) as error:
+                passes = error.retry and not isinstance(error, JournalUnavailable)
+                if passes or len(group) == 1:
                     raise
-                # One of them is to stop at, and those before it are to be loaded: one by one from here.
+                # One of them is to stop at, and those before it are to be loaded: one by one from here. Or the journal
+                # has no room for the fold: every batch that is loaded makes some.
                 log.warning("group_refused", number=number, batches=len(group), reason=error.message)
                 self.alone_until, self.ahead = number, None
                 return
@@ -199,8 +201,14 @@ class Apply:
         limits = self.warehouse.group
         if limits is None:
             return group[0]
-        with self._perhaps_pruned():
-            return fold_group(group, files, limits=limits, slices=self.settings.journal.slices)
+        try:
+            with self._perhaps_pruned():
+                return fold_group(group, files, limits=limits, slices=self.settings.journal.slices)
+        except JournalUnavailable as error:
+            if len(group) > 1:
+                raise
+            log.warning("not_folded", number=group[0].number, reason=error.message)
+            return group[0]
 
     def _mirror(self, manifest: Manifest) -> None:
         """Advisory. A full disk does not keep us from loading: what is loaded can be removed."""

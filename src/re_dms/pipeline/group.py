@@ -145,16 +145,18 @@ class _Fold:
     def table(self, table: _Table) -> TableChanges:
         steps: list[Step] = []
         run: list[Changes] = []
-        size = _Size()
+        size = last = _Size()
         for step in table.steps:
             more = _size(step.files) if isinstance(step, Changes) else _Size()
             if run and not (
                 isinstance(step, Changes)
                 and table.relations[step.relation] == table.relations[run[-1].relation]
                 and (size + more).within(self.limits)
+                and max(last.rows, more.rows) <= self.limits.step_rows
             ):
                 steps.append(self._run(table, run))
                 run, size = [], _Size()
+            last = more
             if isinstance(step, Changes):
                 run.append(step)
                 size += more

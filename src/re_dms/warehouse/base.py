@@ -104,11 +104,15 @@ def progress_of(marks: Collection[Watermark], pipeline: str, journal_id: str | N
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupLimits:
-    """How much of what waits may be folded into one load: batches, compressed bytes and rows of their files."""
+    """How much of what waits may be folded into one load: batches, compressed bytes and rows of their files.
+
+    A step with more than `step_rows` rows is not folded with its neighbours: the load applies them in turn.
+    """
 
     batches: int = 20
     bytes: int = 256 * 1024 * 1024
     rows: int = 2_000_000
+    step_rows: int = 2_000_000
 
 
 class Files(Protocol):

@@ -28,14 +28,13 @@ def load_batch(
         raise InvariantError(f"batch {manifest.number} is of another journal")
     connection.execute("begin transaction")
     state = State(connection)
-    # The first write of the transaction: two loads at once conflict here, and one of them is rolled back.
-    if not state.exists() or not state.lock_fence(journal_id, epoch, owner):
+    # Nobody takes the fence while we hold the file: it is open for one process, and in it for one thread.
+    if not state.holds_fence(journal_id, epoch, owner):
         raise PipelineHeld(
             f"another apply took over the pipeline {pipeline}", remedy="nothing to do, unless two are running: stop one"
         )
     failpoint("apply.fenced")
-    watermark = state.watermark(journal_id)
-    done = 0 if watermark is None else watermark.batch
+    done, stands_at = state.position(journal_id)
     if done >= manifest.number:
         connection.execute("rollback")
         return LoadReport(batch=manifest.number, already_done=True)
@@ -44,9 +43,9 @@ def load_batch(
             f"batches {done + 1} to {after} are missing between the warehouse and batch {after + 1}",
             remedy="run `re-dms reset`: everything is copied again",
         )
-    if watermark is not None and watermark.lsn != manifest.start:
+    if stands_at is not None and stands_at != manifest.start:
         raise ChangesMissing(
-            f"batch {after + 1} begins at {manifest.start}, the warehouse stands at {watermark.lsn}: the journal"
+            f"batch {after + 1} begins at {manifest.start}, the warehouse stands at {stands_at}: the journal"
             " has batches of two histories",
             remedy="run `re-dms reset`: everything is copied again",
         )

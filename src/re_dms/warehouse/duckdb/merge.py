@@ -53,7 +53,7 @@ class Merge:
             before = self._records.get(changes.oid)
             after = self._table(changes, before)
             if after is not None and after != before:
-                self._state.save(self._journal_id, after)
+                self._state.save(self._journal_id, after, before)
 
     def _table(self, changes: TableChanges, record: Record | None) -> Record | None:
         """Apply all steps of one table. Returns its record as it is now; None when there is nothing to record."""

@@ -1,7 +1,7 @@
 """Our own tables in the warehouse: schema `re_dms`. Every pipeline's rows are keyed by its journal's id.
 
 warehouse   the random id of this file, made once
-fence       who may load: written first in every load, so that two loads at once conflict (protocol line 9)
+fence       who may load; two loads are never at it at once, since the file is open for one process alone (protocol line 9)
 watermark   the last batch; people may read it
 tables      what each target is: the relation it has the shape of, where it was copied, the source's counts
 released    empty tables that a reset left behind: ours to replace
@@ -22,7 +22,7 @@ from re_dms.lsn import LSN
 from re_dms.manifest import Counts, Manifest
 from re_dms.schema import Relation
 from re_dms.warehouse.base import TableStatus, Watermark
-from re_dms.warehouse.duckdb.connection import changed, rows
+from re_dms.warehouse.duckdb.connection import FILE, changed, rows
 from re_dms.warehouse.duckdb.sql import Target, folded, quote
 
 SCHEMA: Final = "re_dms"
@@ -72,7 +72,7 @@ class State:
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self.connection = connection
-        self.catalog: str = rows(connection, "select current_database()")[0][0]
+        self.catalog: str = FILE
 
     def _name(self, table: str) -> str:
         return f"{quote(self.catalog)}.{SCHEMA}.{table}"
@@ -110,10 +110,13 @@ class State:
             self.connection.execute(f"insert into {fence} values (?, 1, ?)", [journal_id, owner])
         return int(rows(self.connection, f"select epoch from {fence} where journal_id = ?", [journal_id])[0][0])
 
-    def lock_fence(self, journal_id: str, epoch: int, owner: str) -> bool:
-        """Write the fence's row, unchanged, so that any other load at the same time conflicts. False: not ours."""
-        sql = f"update {self._name('fence')} set owner = owner where journal_id = ? and epoch = ? and owner = ?"
-        return changed(self.connection, sql, [journal_id, epoch, owner]) == 1
+    def holds_fence(self, journal_id: str, epoch: int, owner: str) -> bool:
+        """Whether this epoch of this owner is the newest. False as well for a file without our tables."""
+        sql = f"select epoch, owner from {self._name('fence')} where journal_id = ?"
+        try:
+            return rows(self.connection, sql, [journal_id]) == [(epoch, owner)]
+        except duckdb.CatalogException:
+            return False
 
     # -- watermark -----------------------------------------------------------------------------------------------
 
@@ -125,6 +128,13 @@ class State:
             f"from {self._name('watermark')} order by pipeline, journal_id",
         )
         return tuple(_watermark(row) for row in found)
+
+    def position(self, journal_id: str) -> tuple[int, LSN | None]:
+        """The journal's last batch and its end; 0 and None before its first."""
+        found = rows(
+            self.connection, f"select batch, lsn from {self._name('watermark')} where journal_id = ?", [journal_id]
+        )
+        return (found[0][0], LSN.parse(found[0][1])) if found else (0, None)
 
     def watermark(self, journal_id: str) -> Watermark | None:
         """The journal's watermark; None before its first batch."""
@@ -177,10 +187,12 @@ class State:
         mine = (folded(target.schema), folded(target.table))
         return [(row[0], row[1], row[2], row[3], row[4]) for row in found if (folded(row[2]), folded(row[3])) == mine]
 
-    def save(self, journal_id: str, record: Record) -> None:
-        """Write one table's row."""
+    def save(self, journal_id: str, record: Record, before: Record | None = None) -> None:
+        """Write one table's row; `before` is what it holds, where that is known."""
+        if before is not None and record == replace(before, counts=record.counts, last_change_us=record.last_change_us):
+            self._count(journal_id, record)
+            return
         self.forget_table(journal_id, record.oid)
-        counts = record.counts
         self.connection.execute(
             f"insert into {self._name('tables')} values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, make_timestamptz(?))",
             [
@@ -191,14 +203,16 @@ class State:
                 None if record.relation is None else _RELATION.dump_json(record.relation).decode(),
                 None if record.copied_at is None else str(record.copied_at),
                 record.awaiting_copy,
-                counts.inserts,
-                counts.updates,
-                counts.deletes,
-                counts.truncates,
-                counts.copied,
-                record.last_change_us,
+                *_counts(record),
             ],
         )
+
+    def _count(self, journal_id: str, record: Record) -> None:
+        counted = (
+            "inserts = ?, updates = ?, deletes = ?, truncates = ?, copied = ?, last_change_at = make_timestamptz(?)"
+        )
+        sql = f"update {self._name('tables')} set {counted} where journal_id = ? and oid = ?"
+        self.connection.execute(sql, [*_counts(record), journal_id, record.oid])
 
     def await_copy(self, journal_id: str, oid: int) -> bool:
         """Mark a table as waiting for a copy. False: no such table."""
@@ -229,6 +243,12 @@ class State:
         """Whether a reset left this table behind; it is no longer remembered afterwards."""
         sql = f"delete from {self._name('released')} where schema_name = ? and table_name = ?"
         return changed(self.connection, sql, [target.schema, target.table]) > 0
+
+
+def _counts(record: Record) -> tuple[int | None, ...]:
+    counts = record.counts
+    changes = counts.inserts, counts.updates, counts.deletes, counts.truncates, counts.copied
+    return *changes, record.last_change_us
 
 
 def status_of(record: Record) -> TableStatus:

@@ -11,9 +11,10 @@ from dataclasses import replace
 from re_dms.errors import ChangesMissing, WarehouseError, WarehouseUnavailable
 from re_dms.finding import Finding, ok, room
 from re_dms.manifest import Manifest, Root
+from re_dms.settings import MIB
 from re_dms.warehouse.base import Files, GroupLimits, LoadReport, WarehouseStatus, Watermark, progress_of
 from re_dms.warehouse.duckdb import ddl, lease, sql
-from re_dms.warehouse.duckdb.connection import WAIT_SECONDS, opened, path_of, rows
+from re_dms.warehouse.duckdb.connection import WAIT_SECONDS, File, path_of, rows
 from re_dms.warehouse.duckdb.load import load_batch
 from re_dms.warehouse.duckdb.sql import Target
 from re_dms.warehouse.duckdb.state import State, status_of
@@ -26,15 +27,18 @@ class DuckDBWarehouse:
     and WarehouseError when it is no DuckDB file, damaged, or not to be opened by this user.
     """
 
-    group: GroupLimits | None = None
+    # A load costs 30 ms whatever is in it, a step of one 10 ms; to fold a row costs as much as to load it. A group is
+    # loaded in about half a second, so that readers of the file get their turn.
+    group: GroupLimits | None = GroupLimits(batches=50, bytes=64 * MIB, rows=250_000, step_rows=4_000)
 
     def __init__(self, url: str, *, wait_seconds: float = WAIT_SECONDS) -> None:
         self.url = url
         self.path = path_of(url)
-        self._wait_seconds = wait_seconds
+        self._file = File(self.path, wait_seconds)
 
     def close(self) -> None:
-        """Nothing: the file is open only while it is used."""
+        """Give back DuckDB's memory; the file is open only while it is used."""
+        self._file.close()
 
     def hold(self) -> AbstractContextManager[lease.Lease]:
         """The lease of the file for one apply process; it beats by itself (see `lease`)."""
@@ -82,7 +86,7 @@ class DuckDBWarehouse:
         """As the contract says; WarehouseUnavailable (try again) for a conflict or a lost reply."""
         started = time.monotonic()
         try:
-            with opened(self.path, self._wait_seconds) as connection:
+            with self._file.opened() as connection:
                 report = load_batch(
                     connection,
                     manifest,
@@ -207,7 +211,7 @@ class DuckDBWarehouse:
     @contextmanager
     def _transaction(self) -> Iterator[State]:
         """A transaction over our tables: committed at the end of the block, rolled back by an error."""
-        with opened(self.path, self._wait_seconds) as connection:
+        with self._file.opened() as connection:
             connection.execute("begin transaction")
             yield State(connection)
             connection.execute("commit")
