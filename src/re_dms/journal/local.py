@@ -84,7 +84,7 @@ class LocalStore:
                 self._make_directory(directory)
             with self._written([data]) as (temporary,):
                 # Synced before it is renamed: else a power cut could leave an empty object under the name.
-                temporary.replace(path)
+                Path(temporary).replace(path)
 
     def get(self, key: str) -> bytes:
         path = self._path(key)
@@ -141,25 +141,26 @@ class LocalStore:
         return self._root / check_key(key)
 
     @contextmanager
-    def _written(self, contents: Sequence[bytes]) -> Iterator[Sequence[Path]]:
+    def _written(self, contents: Sequence[bytes]) -> Iterator[Sequence[str]]:
         """Temporary files that hold `contents`, synced; removed at the end."""
-        directory = self._root / _TEMPORARIES
-        paths = [directory / f"{self._temporary_prefix}{os.urandom(12).hex()}" for _ in contents]
+        prefix = f"{self._root / _TEMPORARIES}/{self._temporary_prefix}{os.urandom(12).hex()}"
+        files = [(f"{prefix}{number}", data) for number, data in enumerate(contents)]
         try:
-            if len(paths) == 1:
-                _write_synced(paths[0], contents[0])
+            if len(files) <= 1:
+                _write_synced(files)
             else:
                 # Syncs that run at the same time share a commit of the file system's own journal.
-                with ThreadPoolExecutor(max_workers=_SYNC_THREADS_MAX) as pool:
-                    for _ in pool.map(_write_synced, paths, contents):
+                threads = min(_SYNC_THREADS_MAX, len(files))
+                with ThreadPoolExecutor(max_workers=threads) as pool:
+                    for _ in pool.map(_write_synced, [files[share::threads] for share in range(threads)]):
                         pass
-            yield paths
+            yield [path for path, _ in files]
         finally:
-            for path in paths:
+            for path, _ in files:
                 with suppress(OSError):
-                    path.unlink(missing_ok=True)
+                    Path(path).unlink()
 
-    def _link(self, temporary: Path, path: Path, key: str) -> None:
+    def _link(self, temporary: str, path: Path, key: str) -> None:
         try:
             try:
                 os.link(temporary, path)
@@ -223,11 +224,16 @@ def _files(directory: Path) -> Iterator[tuple[Path, int]]:
                 yield Path(entry.path), entry.stat().st_size
 
 
-def _write_synced(path: Path, data: bytes) -> None:
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
+def _write_synced(files: Sequence[tuple[str, bytes]]) -> None:
+    for path, data in files:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            rest = memoryview(data)
+            while rest:  # the operating system takes 2 GB at most at once
+                rest = rest[os.write(handle, rest) :]
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def _sync_directory(directory: Path) -> None:
