@@ -12,10 +12,12 @@ import click
 from bench import capture as captures
 from bench import catalog as catalogs
 from bench import end_to_end as ends
+from bench import growth as growths
 from bench import idle as idles
 from bench import large_transaction as large_transactions
 from bench import large_value as large_values
 from bench import latency as latencies
+from bench import many_tables as many
 from bench import redshift as redshifts
 from bench import replay as replays
 from bench import snapshot as snapshots
@@ -173,6 +175,30 @@ def redshift(*, quick: bool, pg_bin: Path | None, as_json: bool) -> None:
         tell(redshifts.measure(quick=quick, pg_bin=pg_bin), as_json=as_json)
     except redshifts.DifferentRows as error:
         raise click.ClickException(f"no figures: the sides did not end with the same rows: {error}") from None
+
+
+@main.command("many_tables")
+@click.option("--tables", default=10_000, show_default=True, help="Tables in the publication, of ten columns each.")
+@click.option("--rounds", default=3, show_default=True, help="How often each number below a thousand is touched.")
+@_PG_BIN
+@_JSON
+def many_tables(*, as_json: bool, **options: Any) -> None:
+    """One row in each of 1 to 10,000 tables, and the start with so many."""
+    compare(many.measure, options, as_json=as_json)
+
+
+@main.command()
+@click.option("--tables", default=10_000, show_default=True, help="The most tables.")
+@click.option("--changes", default=100_000, show_default=True, help="Of each point over tables and rows (at least).")
+@click.option("--values", default=1_600_000, show_default=True, help="Of each point over columns.")
+@click.option("--rows-max", default=1_000_000, show_default=True, help="The most rows of a transaction.")
+@click.option("--full", is_flag=True, help="A transaction of 10,000,000 rows as well.")
+@click.option("--directory", type=click.Path(path_type=Path), help="For growth.jsonl and the plots: docs/bench.")
+@_PG_BIN
+@_JSON
+def growth(*, as_json: bool, **options: Any) -> None:
+    """The cost of a change over tables, columns and rows of a transaction."""
+    compare(growths.measure, options, as_json=as_json)
 
 
 @main.command()

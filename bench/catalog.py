@@ -8,29 +8,19 @@ from pathlib import Path
 from typing import Any
 
 from bench.machine import SETTINGS, facts
+from bench.many_tables import make_tables
 from localpg import LocalPostgres
 from re_dms.settings import SourceSettings
 from re_dms.source.connection import Connection, connect
 from re_dms.source.watched import look, published_oids
 
 _LOOKS = 5
-_MAKE = """
-do $$ begin
-  for number in 1..{tables} loop
-    execute format('create table t_%s (id bigint primary key, a text, b int, c numeric, d timestamptz, e text[],'
-                   ' f jsonb, g date, h uuid, i bool)', number);
-  end loop;
-end $$
-"""
-_AT_ONCE = 1_000
 
 
 def measure(*, tables: int, pg_bin: Path | None) -> dict[str, Any]:
     """The figures of one run on a server of its own."""
     with LocalPostgres(pg_bin=pg_bin, settings=SETTINGS) as server:
-        for first in range(0, tables, _AT_ONCE):
-            last = min(first + _AT_ONCE, tables)
-            server.execute(_MAKE.replace("1..{tables}", f"{first + 1}..{last}"))
+        make_tables(server, tables, "postgres")
         server.execute("create publication bench for all tables")
         names = ", ".join(f"t_{number}" for number in range(1, tables + 1))
         server.execute(f"create publication listed for table {names}")
