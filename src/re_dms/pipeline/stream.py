@@ -25,7 +25,7 @@ from re_dms.pipeline.surroundings import Surroundings
 from re_dms.pipeline.waiting import WaitingTransactions, spill_directory
 from re_dms.pipeline.watch import Watch
 from re_dms.settings import SourceSettings
-from re_dms.source.replication import ReplicationConnection, parse_keepalive
+from re_dms.source.replication import PartsRefused, ReplicationConnection, parse_keepalive
 
 log = structlog.get_logger()
 
@@ -69,6 +69,7 @@ class Stream:
         self.progress = Progress(order)
         self.gate = gate_for(source.plugin, self.progress)
         self.aborted = self.known_again = False
+        self.in_parts = self.capture.streaming
         self.backend: int | None = surroundings.options.get("backend")
         self.cutter = Cutter(ring, self.progress, self.capture, self._wait_until)
         self.waiting = WaitingTransactions(self.capture.spill_directory or spill_directory())
@@ -90,7 +91,10 @@ class Stream:
                 try:
                     self._pump()
                 except Paused:
-                    self._settle()
+                    self._settle("the journal is slower than the stream; going on when it has caught up")
+                except PartsRefused as error:
+                    self.in_parts = False
+                    self._settle(f"{error.message}; going on without receiving transactions while they run")
                 finally:
                     self.connection.close()
         except Drained:
@@ -114,7 +118,7 @@ class Stream:
         began = time.monotonic()
         while True:
             try:
-                at = self.connection.start(self.source.slot, self.source.publication, streaming=self.capture.streaming)
+                at = self.connection.start(self.source.slot, self.source.publication, streaming=self.in_parts)
                 if at == self.watch.confirmed():
                     return at
                 self.connection.close()  # it was moved before we held it: begin again from where it is now
@@ -134,9 +138,9 @@ class Stream:
         while not self.known_again:
             self._listen(_HELD_POLL_SECONDS)
 
-    def _settle(self) -> None:
-        """After a pause: let the encoder finish what it has, forget the rest; it will be sent again."""
-        log.warning("stream_closed", reason="the journal is slower than the stream; going on when it has caught up")
+    def _settle(self, reason: str) -> None:
+        """Close the stream, let the encoder finish what it has, forget the rest; it will be sent again."""
+        log.warning("stream_closed", reason=reason)
         self.connection.close()
         self.ring.encoder.send({"do": "abort"})
         self.intake.reset()

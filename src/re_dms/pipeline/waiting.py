@@ -15,7 +15,7 @@ from typing import Final
 
 from re_dms.errors import SourceError, SourceUnavailable
 
-_DISK: Final = "/var/tmp"  # noqa: S108 (files in it have no names)
+_DISK: Final = "/var/tmp"
 MEMORY_BYTES_MAX: Final = 32 * 1024 * 1024
 """All that waits in memory; when it is more, the transaction that grows goes to a file."""
 

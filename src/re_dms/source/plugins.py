@@ -42,8 +42,8 @@ def start_query(
     if plugin == TEST_DECODING:
         words = _LINES | (_NEWER_LINES if connection.info.server_version >= _NEWER_SINCE else {})
     else:
-        words = _IN_PARTS if streaming else {"proto_version": "1"}
-        words |= {"publication_names": sql.Identifier(publication).as_string(connection)}
+        names = sql.Identifier(publication).as_string(connection)
+        words = (_IN_PARTS if streaming else {"proto_version": "1"}) | {"publication_names": names}
     options = [sql.SQL("{} {}").format(sql.Identifier(name), sql.Literal(word)) for name, word in words.items()]
     query = sql.SQL("START_REPLICATION SLOT {} LOGICAL 0/0 ({})")
     return query.format(sql.Identifier(slot), sql.SQL(", ").join(options)).as_bytes(connection)

@@ -64,6 +64,14 @@ class ExportedSnapshot:
     snapshot: str
 
 
+class PartsRefused(SourceUnavailable):
+    """The server cannot send a transaction while it runs; when it has ended, it may well. Open the stream without parts.
+
+    Postgres 14 to 18 fail so on some transactions that alter a table after a subtransaction that altered it was rolled
+    back ("could not map filenode").
+    """
+
+
 class ReplicationConnection:
     """A walsender session. One thread's; closes with its context."""
 
@@ -226,7 +234,8 @@ class ReplicationConnection:
                 )
         if error.sqlstate == _REMOVED:
             return ChangesMissing("the source has removed WAL that the slot needs", remedy=_MISSING)
-        return undecodable(error)
+        failure = undecodable(error)
+        return PartsRefused(failure.message) if self.in_parts and not failure.retry else failure
 
     def _usable(self, slot: str) -> LSN:
         """The slot's confirmed position. Raises unless the stream can start there."""
