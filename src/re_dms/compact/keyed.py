@@ -80,7 +80,8 @@ def _states(
     if len(rows) < frame.height:
         last, deleted = last[rows], deleted[rows]
     deletes = int(np.count_nonzero(deleted))
-    op = _OPS[deleted.astype(np.uint32)].alias("op")
+    mixed = 0 < deletes < len(rows)
+    op = _OPS[deleted.astype(np.uint32)] if mixed else _OPS.new_from_index(1 if deletes else 0, len(rows))
     ops = {"U": len(rows) - deletes, "P": 0, "D": deletes}
     if said is None:
         return last.insert_column(0, op), ops

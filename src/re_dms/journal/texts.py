@@ -15,6 +15,7 @@ import polars as pl
 Words = npt.NDArray[np.uint32]
 Flags = npt.NDArray[np.bool_]
 
+_VIEWS: Final = pl.CompatLevel.newest()
 _INLINE_BYTES_MAX: Final = 12
 _PREFIX_BYTES: Final = 4
 FIELD_BYTES: Final = 3  # two quotes, and a comma or the line's end
@@ -99,7 +100,7 @@ class _Column:
     __slots__ = ("_buffers", "valid", "views")
 
     def __init__(self, series: pl.Series) -> None:
-        array: Any = series.to_arrow(compat_level=pl.CompatLevel.newest())
+        array: Any = series.to_arrow(compat_level=_VIEWS)
         validity, views, *self._buffers = array.buffers()
         rows = slice(array.offset, array.offset + len(array))
         if views is None:
