@@ -96,7 +96,7 @@ def test_an_apply_that_wakes_up_replaced_loads_nothing(rig: Rig) -> None:
         assert finished.code == HELD, tail(finished.log)
         _beat(lock, time.time() - _STALE_SECONDS)  # so long ago did it say that it is alive
         apply = rig.start("apply")
-        apply.wait_for("loaded", 2)
+        apply.wait_for("loaded")
         rig.thaw(zombie)
         finished = zombie.finish()
         assert finished.code == HELD, tail(finished.log)
