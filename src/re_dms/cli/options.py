@@ -95,6 +95,7 @@ def settings_for(
     Takes the options of `configured` out of `options`; the rest is as for `load`. Raises ConfigurationError.
     """
     # structlog takes 0.1 s to import: --help does without it.
+    import re_dms.observe.lean  # noqa: F401, I001 - before structlog
     import structlog
 
     from re_dms.observe.log import configure, no_core_dumps

@@ -53,6 +53,7 @@ class Apply:
         self.journal = Journal(open_store(self.settings.journal))
         self.warehouse = open_warehouse(target)
         self.url = target.url
+        self.hinted = bool(surroundings.options.get("hinted"))  # capture runs beside us: its batches are told
         self.owner = uuid.uuid4().hex[:12]
         self.ahead: Manifest | None = None  # read already, and left out of the last group
         self.alone_until = 0  # batches up to this one are loaded one by one, since their group was refused
@@ -84,7 +85,7 @@ class Apply:
                     self._tell_level(known)
                     self._maintain()
                     self._listen(self.patience)
-                    if self.journal.store.remote:
+                    if self.hinted or self.journal.store.remote:
                         self.patience = min(self.patience * _POLL_GROWTH, _POLL_REMOTE_SECONDS_MAX)
                 self._prune()
 

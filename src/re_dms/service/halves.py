@@ -32,8 +32,10 @@ class Ended:
 class Half:
     """One half: `capture` (reader and encoder, or a replay) or `apply`. They share only the journal (architecture §1)."""
 
-    def __init__(self, name: str, settings: Settings) -> None:
+    def __init__(self, name: str, settings: Settings, *, hinted: bool = False) -> None:
+        """`hinted`: apply is told of every batch, and need not look for them by itself as often."""
         self.name = name
+        self.hinted = hinted
         self.settings = settings
         self.children: list[Child] = []
         self.verdict: Mapping[str, Any] | None = None
@@ -73,7 +75,7 @@ class Half:
         self.verdict, self.restart_at, self._started = None, None, time.monotonic()
         self.streaming = False
         if self.name == "apply":
-            self.children = [Child("apply", self.settings, {})]
+            self.children = [Child("apply", self.settings, {}, {"hinted": self.hinted})]
             return
         if self.settings.replay is not None:
             if self.reads_standard_input and self._input is None:

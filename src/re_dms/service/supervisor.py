@@ -48,7 +48,9 @@ class Supervisor:
         self, settings: Settings, halves: frozenset[str], *, until_caught_up: bool, until_lsn: LSN | None
     ) -> None:
         self.settings = settings
-        self.halves = {name: Half(name, settings) for name in ("apply", "capture") if name in halves}
+        self.halves = {
+            name: Half(name, settings, hinted="capture" in halves) for name in ("apply", "capture") if name in halves
+        }
         self.until_caught_up = until_caught_up
         self.until_lsn = until_lsn
         self.heard = Heard()
@@ -66,7 +68,7 @@ class Supervisor:
                 half.start()
             while self.exit_code is None:
                 channels: list[Any] = [child.control for half in self.halves.values() for child in half.children]
-                select.select([wakeup, *channels], [], [], _STEP_SECONDS)
+                select.select([wakeup, *channels], [], [], self._patience(next_heartbeat))
                 self._take_signals(wakeup)
                 for half in self.halves.values():
                     self._hear(half)
@@ -77,6 +79,13 @@ class Supervisor:
             for half in self.halves.values():
                 half.kill()
         return self.exit_code
+
+    def _patience(self, next_heartbeat: float) -> float:
+        """Seconds until something is due of which no process and no signal tells: at rest we do not wake for nothing."""
+        if self.draining_since is not None:
+            return _STEP_SECONDS
+        restarts = [half.restart_at for half in self.halves.values() if half.restart_at is not None]
+        return max(0.0, min([next_heartbeat, *restarts]) - time.monotonic())
 
     # ------------------------------------------------------------------ what happens
 
@@ -94,6 +103,9 @@ class Supervisor:
                 half.tell(half.plans, {"do": "go"})
             case "planned":
                 half.was_ready = True
+                self._hint(
+                    "apply", "apply", {"do": "look"}
+                )  # a capture that was killed may not have told its last batch
             case "claimed":
                 half.was_ready = True
                 if "capture" in self.halves:  # one that plans no more leaves it unread
