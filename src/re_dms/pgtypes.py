@@ -41,6 +41,19 @@ class Kind(StrEnum):
     OTHER = "other"
 
 
+ASCII: Final = frozenset(Kind) - {
+    Kind.TEXT,
+    Kind.ENUM,
+    Kind.BPCHAR,
+    Kind.JSON,
+    Kind.JSONB,
+    Kind.ARRAY,
+    Kind.HSTORE,
+    Kind.COMPOSITE,
+    Kind.OTHER,
+}
+"""Kinds whose texts are made of ASCII whatever the value: Postgres's own functions print them from numbers."""
+
 # Built-in types by OID (src/include/catalog/pg_type.dat); all others are resolved by the catalog.
 KIND_BY_OID: Final[dict[int, Kind]] = {
     16: Kind.BOOL,

@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,7 +19,7 @@ from re_dms.journal.local import LocalStore
 from re_dms.lsn import LSN
 from re_dms.manifest import Manifest, Registry, Root, WarehouseName
 from re_dms.pipeline.apply import Apply
-from re_dms.pipeline.buffers import SharedBuffer
+from re_dms.pipeline.buffers import SharedBuffer, Writer
 from re_dms.pipeline.channel import Channel
 from re_dms.pipeline.child import Child
 from re_dms.pipeline.cutter import Cutter
@@ -87,57 +87,15 @@ def test_a_signal_to_the_group_leaves_a_child_that_just_starts_alone(tmp_path: P
     assert child.close() == 2
 
 
-class Encoder:
-    """The other end of a ring: takes what was shipped, and gives back when told to."""
-
-    def __init__(self, channel: Channel) -> None:
-        self.channel = channel
-        self.held: list[int] = []
-
-    def take(self) -> None:
-        while (message := self.channel.receive(0)) is not None:
-            for descriptor in self.channel.descriptors:
-                os.close(descriptor)
-            self.channel.descriptors.clear()
-            if message["do"] == "part":
-                self.held.append(message["buffer"])
-
-    def give_back(self) -> None:
-        self.channel.send({"freed": self.held.pop(0)})
-
-
-def test_messages_larger_than_a_buffer_wait_for_the_encoder_too(pair: Pair) -> None:
-    """Each has a region of its own: a table of large values must not take all memory."""
-    ours, theirs = pair
-    encoder = Encoder(theirs)
-    ring = Ring(ours, MIB, lambda message: None)
-    progress = Progress({"known": "0/0", "batch": 0})
-    waited: list[int] = []
-
-    def wait_until(is_there: Callable[[], bool]) -> None:
-        encoder.take()
-        while not is_there():
-            waited.append(len(encoder.held))
-            encoder.give_back()
-            ring.poll(1)
-
-    cutter = Cutter(ring, progress, CaptureSettings(), wait_until)
-    large = bytes(2 * MIB)
-    for _ in range(20):
-        cutter.make_room(len(large))
-        cutter.oversized(memoryview(large))
-        encoder.take()
-        assert len(encoder.held) <= 4
-    assert waited
-
-
 def test_a_part_of_a_transaction_is_no_reason_to_hurry(pair: Pair) -> None:
     """Only what is committed can be closed by age: the loop would spin until the commit came."""
     ring = Ring(pair[0], MIB, lambda message: None)
     cutter = Cutter(ring, Progress({"known": "0/0", "batch": 0}), CaptureSettings(), lambda is_there: None)
-    cutter.oversized(memoryview(bytes(2 * MIB)))
+    large = Writer(SharedBuffer.create(MIB))
+    large.starts, large.lengths = [5], [MIB - 5]
+    cutter.oversized(large)
     assert cutter.due_at is None
-    ring.writer.append(b"commit")
+    ring.writer.starts, ring.writer.lengths = [5], [10]
     cutter.committed(LSN(1), 0.0)
     assert cutter.due_at is not None
 

@@ -15,6 +15,7 @@ from re_dms.decode.frames import Bits, Frames, Offsets
 from re_dms.decode.tuples import Cursor, read_tuples
 from re_dms.decode.views import ENCODING_REMEDY, Columns
 from re_dms.errors import DecodeError
+from re_dms.pgtypes import ASCII
 from re_dms.schema import Relation
 
 INSERT, UPDATE, DELETE = ord("I"), ord("U"), ord("D")
@@ -66,7 +67,7 @@ def _old_tuples(
     texts, after = read_tuples(frames, messages, rows.at[is_old], len(wants), wanted=wants)
     for column, old in zip(relation.columns, texts, strict=True):
         if old is not None:
-            columns.add_text(f"k{column.attnum}", old, is_old)
+            columns.add_text(f"k{column.attnum}", old, is_old, is_ascii=column.type.kind in ASCII)
     updated = ~is_delete[is_old]
     updates = Cursor(frames, messages[updated], after[updated])
     updates.refuse(updates.byte() != NEW, "an Update without its new tuple")
@@ -86,6 +87,6 @@ def _new_tuples(rows: Cursor, at: Offsets, columns: Columns, relation: Relation,
             continue
         if deletes:
             new.present &= ~is_delete
-        columns.add_text(f"c{column.attnum}", new)
+        columns.add_text(f"c{column.attnum}", new, is_ascii=column.type.kind in ASCII)
         if new.unsent is not None:
             columns.add_flags(f"u{column.attnum}", new.unsent)

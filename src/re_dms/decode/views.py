@@ -114,14 +114,21 @@ class Columns:
         """A column of numbers or flags."""
         self._columns.append(pl.Series(name, values, dtype=dtype))
 
-    def add_text(self, name: str, texts: Texts, chosen: Bits | None = None) -> None:
-        """A column of texts: `texts` are those of the `chosen` rows (None: of all), all others are NULL."""
+    def add_text(self, name: str, texts: Texts, chosen: Bits | None = None, *, is_ascii: bool = False) -> None:
+        """A column of texts: `texts` are those of the `chosen` rows (None: of all), all others are NULL.
+
+        `is_ascii`: the type has no other texts, and they are not checked to be UTF-8.
+        """
         view, present = texts.views, texts.present
         if chosen is not None and len(view) != self._rows:
             view, present = _spread(view, chosen), _spread(present, chosen)
         validity = None if present.all() else pa.py_buffer(np.packbits(present, bitorder="little"))
         buffers = [validity, pa.py_buffer(view), self._owner]
-        self._columns.append(pl.Series(name, pa.Array.from_buffers(pa.binary_view(), self._rows, buffers)))
+        self._columns.append(
+            pl.Series(
+                name, pa.Array.from_buffers(pa.string_view() if is_ascii else pa.binary_view(), self._rows, buffers)
+            )
+        )
 
     def add_flags(self, name: str, flags: Bits, chosen: Bits | None = None) -> None:
         """A column of booleans: `flags` are those of the `chosen` rows (None: of all), all others are False."""

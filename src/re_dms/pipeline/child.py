@@ -24,7 +24,7 @@ from re_dms.errors import classify, verdict_as_dict
 from re_dms.observe import log as observe_log
 from re_dms.pipeline.channel import Channel, Closed
 from re_dms.pipeline.surroundings import Surroundings
-from re_dms.settings import Settings
+from re_dms.settings import MIB, Settings
 
 ORPHANED: Final = 75
 """Exit code of a child whose parent has gone; nobody is left to read it."""
@@ -100,6 +100,10 @@ def _environment() -> dict[str, str]:
         "POLARS_MAX_THREADS": str(max(1, len(os.sched_getaffinity(0)) - 1)),
         # numpy's linear algebra, which nothing here calls, starts a thread for each processor when it is imported.
         "OPENBLAS_NUM_THREADS": "1",
+        # Columns come and go by the megabyte: giving each back to the system costs more than filling it. What is larger
+        # than 32 MB still goes back at once.
+        "MALLOC_MMAP_THRESHOLD_": str(32 * MIB),
+        "MALLOC_TRIM_THRESHOLD_": str(128 * MIB),
         "PYTHONFAULTHANDLER": "0",
     }
 

@@ -89,21 +89,23 @@ class Intake:
         self._waiting.forget_all()
         self._oversized = self._block = None
 
-    def receive(self, connection: ReplicationConnection, until: float) -> bool:
-        """Take what is there. False when `until` (monotonic seconds) came first. Raises what `connection` does."""
+    def receive(self, connection: ReplicationConnection, until: float) -> int:
+        """Take what is there; how many bytes. Not all of it when `until` (monotonic seconds) came first: see
+        `connection.drained`. Raises what `connection` does."""
+        taken = 0
         while True:
             writer = self._oversized or self._ring.writer
             size = connection.receive(writer.room)
-            if size == 0:
-                return True
-            writer.laid(size)
-            self._take(connection, writer)
-            if self._oversized is None:
-                self._make_room()
-            elif writer.is_full:
-                self._end_oversized(writer)
-            if time.monotonic() >= until:
-                return False
+            if size:
+                taken += size
+                writer.laid(size)
+                self._take(connection, writer)
+                if self._oversized is None:
+                    self._make_room()
+                elif writer.is_full:
+                    self._end_oversized(writer)
+            if connection.drained or time.monotonic() >= until:
+                return taken
 
     # ------------------------------------------------------------------ messages
 

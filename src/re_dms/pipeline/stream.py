@@ -19,6 +19,7 @@ from re_dms.lsn import LSN
 from re_dms.pipeline.cutter import Cutter
 from re_dms.pipeline.gate import gate_for
 from re_dms.pipeline.intake import Handlers, Intake, StreamCommit
+from re_dms.pipeline.pace import Pace
 from re_dms.pipeline.progress import Progress
 from re_dms.pipeline.ring import Ring
 from re_dms.pipeline.surroundings import Surroundings
@@ -29,9 +30,9 @@ from re_dms.source.replication import PartsRefused, ReplicationConnection, parse
 
 log = structlog.get_logger()
 
-# Waiting a little for more to come spares most of the wake-ups. A unix socket holds less than a millisecond of messages.
-_COALESCE_SECONDS: Final = 0.002
-_COALESCE_SOCKET_SECONDS: Final = 0.0001
+# A unix socket holds less than a millisecond of messages at full speed.
+_PAUSE_SOCKET_SECONDS: Final = 0.0003
+_PAUSE_TCP_SECONDS: Final = 0.003
 _ASKED_SECONDS: Final = 0.05
 _SLOT_REPORT_SECONDS: Final = 10.0
 _HELD_SECONDS_MAX: Final = 5.0
@@ -84,7 +85,7 @@ class Stream:
     def run(self) -> None:
         """Stream until drained. Raises what the classifier knows."""
         self.watch = Watch(self.source)
-        self.coalesce_seconds = _COALESCE_SOCKET_SECONDS if self.watch.over_socket else _COALESCE_SECONDS
+        self.pace = Pace(_PAUSE_SOCKET_SECONDS if self.watch.over_socket else _PAUSE_TCP_SECONDS)
         try:
             while True:
                 self._open()
@@ -157,19 +158,25 @@ class Stream:
     # ------------------------------------------------------------------ the loop
 
     def _pump(self) -> None:
-        socket = self.connection.fileno()
-        while True:
-            while not self.intake.receive(self.connection, until=self.next_status):
-                self._stay_alive(time.monotonic())
-            now = time.monotonic()
-            self._tick(now)
-            awaited: list[Any] = [socket, self.watch, self.ring.encoder, self.control]
-            ready, _, _ = select.select(awaited, [], [], self._patience(now))
-            if socket in ready:
-                time.sleep(self.coalesce_seconds)
-            elif self.progress.asks and not self.gate.in_transaction:
-                self.cutter.close(wait=False)  # somebody waits for all that was committed, and nothing more comes
-            self._listen(0)
+        with select.epoll() as poll:
+            socket = self.connection.fileno()
+            for each in (socket, self.watch, self.ring.encoder, self.control):
+                poll.register(each, select.EPOLLIN)
+            while True:
+                size = self.intake.receive(self.connection, until=self.next_status)
+                now = time.monotonic()
+                self._tick(now)
+                if not self.connection.drained:
+                    self._listen(0)
+                    continue
+                ready = {descriptor for descriptor, _ in poll.poll(self._patience(now))}
+                if socket in ready:
+                    time.sleep(self.pace.seconds(size))
+                    ready.discard(socket)
+                elif self.progress.asks and not self.gate.in_transaction:
+                    self.cutter.close(wait=False)  # somebody waits for all that was committed, and nothing more comes
+                if ready:
+                    self._listen(0)
 
     def _committed(self, data: memoryview) -> None:
         end = self.gate.committed(data)

@@ -48,8 +48,11 @@ class CopyStream(Protocol):
     def start(self, statement: bytes) -> None:
         """Send the statement, and wait until the stream begins. Raises psycopg.Error, after which the session can be used."""
 
+    drained: bool
+    """Whether the last `receive` left nothing that was there: only then does a wait for the socket tell of more."""
+
     def receive(self, room: memoryview) -> int:
-        """Lay what has come into `room`, framed as on the wire; how many bytes, 0 when nothing more is there now.
+        """Lay what has come into `room`, framed as on the wire; how many bytes, 0 when nothing is there now.
 
         Raises psycopg.Error when the stream or the connection broke, CopyEnded at the end.
         """
@@ -98,6 +101,7 @@ class PlainCopy:
         self._unsent = b""
         self._early = b""
         self._both = False
+        self.drained = True
         self._failure: psycopg.Error | None = None
 
     def start(self, statement: bytes) -> None:
@@ -123,7 +127,9 @@ class PlainCopy:
             size = min(len(room), len(self._early))
             room[:size] = self._early[:size]
             self._early = self._early[size:]
+            self.drained = False
             return size
+        self.drained = True
         try:
             size = os.readv(self._pgconn.socket, [room])
         except (BlockingIOError, InterruptedError):
@@ -132,6 +138,7 @@ class PlainCopy:
             raise self._broken() from error
         if size == 0:
             raise self._broken()
+        self.drained = size < len(room)
         return size
 
     def other(self, kind: int, body: bytes) -> None:
@@ -200,6 +207,7 @@ class SealedCopy:
     def __init__(self, pgconn: pq.abc.PGconn) -> None:
         self._pgconn = pgconn
         self._rest = memoryview(b"")
+        self.drained = True
 
     def start(self, statement: bytes) -> None:
         """See CopyStream."""
@@ -214,7 +222,7 @@ class SealedCopy:
     def receive(self, room: memoryview) -> int:
         """See CopyStream."""
         laid = self._lay(room, 0)
-        asked = False
+        self.drained = asked = False
         while laid < min(len(room), _AT_ONCE_BYTES):
             size, data = self._pgconn.get_copy_data(1)
             if size > 0:
@@ -224,6 +232,7 @@ class SealedCopy:
             elif size < 0 and laid == 0:
                 self._end()
             elif asked or size < 0:
+                self.drained = size == 0
                 break
             else:
                 self._pgconn.consume_input()

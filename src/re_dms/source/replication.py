@@ -105,14 +105,19 @@ class ReplicationConnection:
         return self.connection.fileno()
 
     def receive(self, room: memoryview) -> int:
-        """Lay what the server has sent into `room`, framed as on the wire; how many bytes, 0 when no more is there now.
+        """Lay what the server has sent into `room`, framed as on the wire; how many bytes, 0 when nothing is there now.
 
-        Never waits. Raises why the stream ended.
+        Never waits. Raises why the stream ended. `drained` tells whether more may be there.
         """
         try:
             return self._copy.receive(room)
         except (psycopg.Error, CopyEnded) as error:
             raise self._end_of_stream(error) from None
+
+    @property
+    def drained(self) -> bool:
+        """Whether the last `receive` left nothing: only then does a wait for the socket tell of more."""
+        return self._copy.drained
 
     def other(self, kind: int, body: bytes) -> None:
         """Take a message of the stream that is no CopyData. Raises as `receive` does."""
