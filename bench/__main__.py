@@ -12,7 +12,9 @@ import click
 from bench import capture as captures
 from bench import catalog as catalogs
 from bench import end_to_end as ends
+from bench import every
 from bench import growth as growths
+from bench import guard as guards
 from bench import idle as idles
 from bench import large_transaction as large_transactions
 from bench import large_value as large_values
@@ -106,11 +108,15 @@ def snapshot(*, as_json: bool, **options: Any) -> None:
 @click.option("--seconds", default=60.0, show_default=True, help="How long, for each flush.")
 @click.option("--singles", default=20, show_default=True, help="Changes that come alone, afterwards.")
 @click.option("--flush-seconds", type=float, multiple=True, default=(0.25,), show_default=True, help="Repeatable.")
+@click.option(
+    "--default-flush/--no-default-flush", default=True, show_default=True, help="With the default flush, too."
+)
 @_PG_BIN
 @_JSON
-def latency(*, flush_seconds: tuple[float, ...], as_json: bool, **options: Any) -> None:
-    """From commit to visible in DuckDB, at a steady rate and at rest; and at the default flush."""
-    compare(latencies.measure, options | {"flush_seconds": (*flush_seconds, None)}, as_json=as_json)
+def latency(*, flush_seconds: tuple[float, ...], default_flush: bool, as_json: bool, **options: Any) -> None:
+    """From commit to visible in DuckDB, at a steady rate and at rest."""
+    flushes = (*flush_seconds, *((None,) if default_flush else ()))
+    compare(latencies.measure, options | {"flush_seconds": flushes}, as_json=as_json)
 
 
 @main.command("large_transaction")
@@ -208,6 +214,48 @@ def growth(*, as_json: bool, **options: Any) -> None:
 def catalog(*, tables: int, pg_bin: Path | None, as_json: bool) -> None:
     """One look of the catalog watcher."""
     tell(catalogs.measure(tables=tables, pg_bin=pg_bin), as_json=as_json)
+
+
+@main.command()
+@_ROWS
+@click.option("--rounds", default=3, show_default=True, help="How often each side runs, in turn.")
+@click.option(
+    "--limits", type=click.Path(path_type=Path), default=guards.LIMITS, help="Default: limits.toml of the bench."
+)
+@_PG_BIN
+@_JSON
+def guard(*, as_json: bool, **options: Any) -> None:
+    """Whether capture costs more CPU than it did, by what pg_recvlogical costs in the same run. Exit code 1 when it does."""
+    try:
+        figures = guards.measure(**options)
+    except DifferentWork as error:
+        raise click.ClickException(f"no ratio: the sides did not do the same work: {error}") from None
+    tell(figures, as_json=as_json)
+    words = [
+        f"{name}: {figures[name]['cpu_ratio']:g} times the CPU of pg_recvlogical, at most {figures[name]['cpu_ratio_max']:g}"
+        for name in figures["beyond"]
+    ]
+    if words:
+        raise click.ClickException(f"beyond the limit by more than {figures['margin']:.0%}: {'; '.join(words)}")
+
+
+@main.command("all", epilog=every.budget())
+@click.option("--quick", is_flag=True, help="Tiny sizes, one round: whether it works, not how fast.")
+@click.option("--only", multiple=True, type=click.Choice(list(every.PARTS)), help="Only this part; repeatable.")
+@click.option("--markdown", is_flag=True, help="Write the section of performance.md, figures.jsonl and the plots.")
+@click.option(
+    "--docs", type=click.Path(path_type=Path), default=every.DOCS, help="Where performance.md is. Default: docs."
+)
+@_PG_BIN
+@_JSON
+def all_parts(
+    *, quick: bool, only: tuple[str, ...], markdown: bool, docs: Path, pg_bin: Path | None, as_json: bool
+) -> None:
+    """All measurements, one after the other; with --markdown, the tables of docs/performance.md."""
+    figures = every.run(only, quick=quick, docs=docs if markdown else None, pg_bin=pg_bin)
+    tell(figures, as_json=as_json)
+    if figures["failed"]:
+        raise click.ClickException(f"no figures of {', '.join(figures['failed'])}")
 
 
 def compare(measure: Callable[..., dict[str, Any]], options: dict[str, Any], *, as_json: bool) -> None:

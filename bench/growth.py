@@ -79,6 +79,9 @@ def measure(
         ),
     ):
         figures[name]["steepest"] = exponent
+    figures["columns"]["cpu_us_of_a_value"] = {
+        size: round(cost / int(size), 4) for size, cost in figures["columns"]["cpu_us_of_a_change"].items()
+    }
     if directory is not None:
         _write(directory, figures, machine)
     return {"bench": "growth", "changes": changes, "values": values, **figures, "many_tables": many, **machine}

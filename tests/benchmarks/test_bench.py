@@ -68,14 +68,23 @@ def test_end_to_end_gives_speed(pg_bin: Path | None) -> None:
 
 
 def test_latency_gives_lags_at_a_rate_and_at_rest(pg_bin: Path | None) -> None:
-    words = ("latency", "--rate", "200", "--seconds", "1", "--singles", "1", "--flush-seconds", "0.2")
-    figures = figures_of(*words, pg_bin=pg_bin)
-    for name in ("flush_0.2", "flush_default"):
-        measured = figures[name]
-        assert measured["transactions"] > 50
-        assert 0 < measured["lag_seconds"]["p50"] <= measured["lag_seconds"]["p99"] <= measured["lag_seconds"]["max"]
-        assert measured["at_rest_seconds"]["median"] > 0
-        assert measured["loads"] >= 1
+    words = (
+        "latency",
+        "--rate",
+        "200",
+        "--seconds",
+        "1",
+        "--singles",
+        "1",
+        "--flush-seconds",
+        "0.2",
+        "--no-default-flush",
+    )
+    measured = figures_of(*words, pg_bin=pg_bin)["flush_0.2"]
+    assert measured["transactions"] > 50
+    assert 0 < measured["lag_seconds"]["p50"] <= measured["lag_seconds"]["p99"] <= measured["lag_seconds"]["max"]
+    assert measured["at_rest_seconds"]["median"] > 0
+    assert measured["loads"] >= 1
 
 
 def test_snapshot_compares_copies_of_equal_rows(pg_bin: Path | None) -> None:
@@ -127,3 +136,39 @@ def test_a_replay_that_holds_other_rows_gives_no_figures(monkeypatch: pytest.Mon
     monkeypatch.setattr(ten, "load", lambda server, rows: loaded(server, rows) | {"inserts": 1})
     with pytest.raises(DifferentWork, match="the load made"):
         replay.measure(rows=5000, small_rows=10, rounds=1, pg_bin=pg_bin)
+
+
+def test_guard_tells_a_load_that_costs_more_than_it_may(tmp_path: Path, pg_bin: Path | None) -> None:
+    limits = tmp_path / "limits.toml"
+    limits.write_text("margin = 0.1\n[cpu_ratio_max]\nten = 0.001\n")
+    finished = bench("guard", "--rows", "2000", "--rounds", "1", "--limits", str(limits), "--json", pg_bin=pg_bin)
+    assert finished.returncode == 1
+    figures = json.loads(finished.stdout)
+    assert figures["beyond"] == ["ten"]
+    assert figures["ratio"] == figures["ten"]["cpu_ratio"] > 0
+    assert "times the CPU of pg_recvlogical" in finished.stderr
+
+
+@nightly
+def test_guard_is_content_below_the_limit(tmp_path: Path, pg_bin: Path | None) -> None:
+    limits = tmp_path / "limits.toml"
+    limits.write_text("margin = 0.1\n[cpu_ratio_max]\nten = 1e9\n")
+    words = ("guard", "--rows", "2000", "--rounds", "1", "--limits", str(limits))
+    assert figures_of(*words, pg_bin=pg_bin)["beyond"] == []
+
+
+@nightly
+@pytest.mark.timeout(1800)
+def test_all_writes_a_section_of_the_document(tmp_path: Path, pg_bin: Path | None) -> None:
+    document = tmp_path / "performance.md"
+    document.write_text("before\n<!-- bench:begin -->\nold\n<!-- bench:end -->\nafter\n")
+    figures = figures_of("all", "--quick", "--markdown", "--docs", str(tmp_path), pg_bin=pg_bin)
+    assert figures["failed"] == {}
+    text = document.read_text()
+    assert text.startswith("before\n")
+    assert text.endswith("after\n")
+    assert "old" not in text
+    for part in figures["parts"].values():
+        assert f"scripts/bench {part['command']}\n" in text
+    plots = [tmp_path / "bench" / f"growth_{name}.svg" for name in ("tables", "columns", "rows_of_a_transaction")]
+    assert all(plot.exists() for plot in plots)
