@@ -11,7 +11,7 @@ import duckdb
 import pytest
 
 from pipeline.story import JOURNAL_ID, Story
-from re_dms.errors import InvariantError, PipelineHeld, WarehouseError
+from re_dms.errors import InvariantError, JournalUnavailable, PipelineHeld, WarehouseError
 from re_dms.journal.journal import Journal
 from re_dms.journal.local import LocalStore
 from re_dms.manifest import Changes, Manifest, Registry, Root
@@ -127,6 +127,26 @@ def test_a_group_of_which_another_apply_has_pruned_the_data_is_no_gap(waiting: W
     assert loaded(waiting.run(None)) == [(number, 1) for number in range(2, 6)]
     with pytest.raises(PipelineHeld, match="another apply took over"), first.journal.files(5, "first") as files:
         first._folded(group, files)
+
+
+def test_batches_that_a_full_journal_cannot_take_folded_are_loaded_one_by_one(
+    waiting: Waiting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is loaded can be removed: apply makes room."""
+
+    def full(store: LocalStore, key: str, data: bytes) -> None:
+        if key.startswith("loads/"):
+            raise JournalUnavailable("no space left on device")
+        put(store, key, data)
+
+    put = LocalStore.put
+    monkeypatch.setattr(LocalStore, "put", full)
+    story = waiting.story
+    waiting.commit(story.copy(), *(story.batch() for _ in range(4)))
+    told = waiting.run(GroupLimits())
+    assert loaded(told) == [(number, 1) for number in range(1, 6)]
+    waiting.assert_equal()
+    assert waiting.journal.numbers() == [5]
 
 
 def test_a_group_with_a_batch_that_is_refused_loads_those_before_it_and_stops_there(waiting: Waiting) -> None:

@@ -57,12 +57,13 @@ def test_groups_end_where_single_batches_end(tmp_path: Path, seed: int) -> None:
 
 @pytest.mark.parametrize("seed", range(100, 104))
 @pytest.mark.parametrize("rows", [1, 7, 1000])
-def test_whatever_is_folded_at_once_the_end_is_the_same(tmp_path: Path, seed: int, rows: int) -> None:
+@pytest.mark.parametrize("step_rows", [3, 1000])
+def test_whatever_is_folded_at_once_the_end_is_the_same(tmp_path: Path, seed: int, rows: int, step_rows: int) -> None:
     story = Story(seed)
     [grouped] = benches(tmp_path, ["grouped"])
     load(grouped, story.store, [story.copy()])
     group = [story.batch() for _ in range(9)]
-    load(grouped, story.store, group, GroupLimits(rows=rows))
+    load(grouped, story.store, group, GroupLimits(rows=rows, step_rows=step_rows))
     for told in story.tables:
         names = ", ".join(column.name for column in told.relation.columns)
         assert sorted(grouped.query(f"select {names} from public.{told.relation.name}"), key=repr) == told.rows
@@ -294,6 +295,20 @@ def test_a_group_ends_where_its_limits_are() -> None:
     assert taken(batches, GroupLimits(rows=30)) == ([1, 2, 3], 4, [2, 3, 4])
     assert taken(batches, GroupLimits(bytes=size + size // 2)) == ([1], 2, [2])
     assert taken(batches, GroupLimits(rows=5)) == ([1], None, []), "a batch beyond the limits is taken alone"
+
+
+def test_a_step_of_many_rows_is_not_folded_and_the_small_ones_around_it_are() -> None:
+    story = Story(1)
+    plain = story.tables[0]
+    sizes = [1, 2, 5, 1, 1, 1, 7, 7]
+    batches = [
+        next_batch(story, of(plain, changed(story, *(["U", str(n), "a", "b", "c"] for n in range(size)))))
+        for size in sizes
+    ]
+    with workspace(story) as files:
+        [table] = fold_group(batches, files, limits=GroupLimits(step_rows=4)).tables
+    rows = [sum(file.rows for file in step.files) for step in table.steps if isinstance(step, Changes)]
+    assert rows == [2, 5, 1, 7, 7]
 
 
 def test_copies_and_batches_that_stop_apply_go_alone() -> None:

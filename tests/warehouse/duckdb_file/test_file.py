@@ -1,6 +1,7 @@
 """The DuckDB file: shared with readers, leased to one apply, and refused with a remedy when it is none."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,9 +13,10 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from re_dms.errors import ConfigurationError, PipelineHeld, WarehouseError, WarehouseUnavailable
+from re_dms.errors import ConfigurationError, PipelineHeld, ValueDoesNotFit, WarehouseError, WarehouseUnavailable
 from re_dms.journal.local import LocalStore
-from re_dms.settings import WarehouseSettings
+from re_dms.settings import MIB, WarehouseSettings
+from re_dms.warehouse.duckdb.connection import File
 from re_dms.warehouse.duckdb.warehouse import DuckDBWarehouse
 from re_dms.warehouse.opening import open_warehouse
 from warehouse.building import ORDERS, Bench, Journal, table
@@ -69,6 +71,45 @@ def test_others_can_open_the_file_between_loads(bench: Bench) -> None:
     with another_process(reader(bench.warehouse.path)):
         pass
     bench.changed(ORDERS, {"op": "U", "c1": "2"})
+
+
+def test_others_can_open_the_file_after_a_load_that_failed(bench: Bench) -> None:
+    bench.copied(ORDERS, ["1", "a", "1"])
+    with pytest.raises(ValueDoesNotFit):
+        bench.changed(ORDERS, {"op": "U", "c1": "not a number"})
+    with another_process(reader(bench.warehouse.path)):
+        pass
+    bench.changed(ORDERS, {"op": "U", "c1": "2"})
+
+
+def test_a_file_is_whole_without_its_log_between_loads(bench: Bench, tmp_path: Path) -> None:
+    bench.copied(ORDERS, ["1", "a", "1"])
+    bench.changed(ORDERS, {"op": "U", "c1": "2"})
+    copied = shutil.copy(bench.warehouse.path, tmp_path / "copied.duckdb")
+    with duckdb.connect(str(copied), read_only=True) as connection:
+        assert connection.execute("select id from public.orders order by 1").fetchall() == [(1,), (2,)]
+
+
+def test_a_row_beyond_the_bound_of_memory_is_loaded_with_more_which_is_given_back(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[bool] = []
+    start = File._start
+
+    def noted(file: File, *, bounded: bool) -> duckdb.DuckDBPyConnection:
+        started.append(bounded)
+        return start(file, bounded=bounded)
+
+    bench.copied(ORDERS, ["1", "a", "1"])
+    bench.warehouse.close()
+    monkeypatch.setattr("re_dms.warehouse.duckdb.connection.MEMORY_BYTES", 64 * MIB)
+    monkeypatch.setattr(File, "_start", noted)
+    bench.changed(ORDERS, {"op": "U", "c1": "2", "c2": "x" * 20_000_000})
+    assert started == [True, False]
+    bench.changed(ORDERS, {"op": "U", "c1": "3"})
+    bench.changed(ORDERS, {"op": "D", "c1": "1"})
+    assert started == [True, False, True]
+    assert bench.query("select id, length(note) from public.orders order by 1") == [(2, 20_000_000), (3, None)]
 
 
 def test_a_file_may_be_named_like_a_schema(tmp_path: Path) -> None:

@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from urllib.parse import unquote, urlsplit
 
 import duckdb
 
 from re_dms.errors import ConfigurationError, WarehouseError, WarehouseUnavailable
+from re_dms.settings import MIB
 from re_dms.warehouse.duckdb.sql import literal
+
+Result = TypeVar("Result")
 
 WAIT_SECONDS: Final = 5.0
 _POLL_SECONDS: Final = 0.05
@@ -27,6 +30,9 @@ BAD_VALUE: Final = (duckdb.DataError, duckdb.InvalidInputException)
 
 FILE: Final = "re_dms_file"
 """The catalog by which every statement names the file. Its own name could be one that DuckDB keeps for itself."""
+
+MEMORY_BYTES: Final = 192 * MIB
+"""What DuckDB may take of memory for a load. Its own limit is 80 % of the machine's, and it makes use of it."""
 
 # UTC: texts of timestamptz carry their offset, but DuckDB prints in the session's zone.
 # Nothing that we use is an extension to download; without these lines a misspelt function would ask the network.
@@ -83,27 +89,56 @@ class File:
         WarehouseError when it is no DuckDB file, damaged, or not ours to open. Errors of DuckDB inside the block become
         ours as well.
         """
+        with self._told(), self._attached(bounded=True) as connection:
+            yield connection
+
+    def run(self, work: Callable[[duckdb.DuckDBPyConnection], Result]) -> Result:
+        """What `work` returns, given a connection as by `opened`.
+
+        It has `MEMORY_BYTES`. Where that is too little (a row of 100 MB), it is done once more with as much as DuckDB
+        takes by itself, which is given back afterwards. Raises what `opened` does.
+        """
+        with self._told():
+            try:
+                with self._attached(bounded=True) as connection:
+                    return work(connection)
+            except duckdb.OutOfMemoryException:
+                with self._attached(bounded=False) as connection:
+                    return work(connection)
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except duckdb.Error as error:
+            raise refused(error, self.path) from None
+
+    @contextmanager
+    def _attached(self, *, bounded: bool) -> Iterator[duckdb.DuckDBPyConnection]:
         if not self._used.acquire(timeout=self._wait_seconds):
             raise WarehouseUnavailable(f"another thread uses {self.path}", remedy="nothing to do: re-dms tries again")
+        sound = False
         try:
-            engine = self._engine = self._engine or self._start()
+            engine = self._engine = self._engine or self._start(bounded=bounded)
             self._attach(engine)
             with engine.cursor() as connection:
                 yield connection
             engine.execute(f"detach {FILE}")  # its log becomes part of it
-        except BaseException as error:
-            with suppress(duckdb.Error):
-                self.close()
-            if isinstance(error, duckdb.Error):
-                raise refused(error, self.path) from None
-            raise
+            sound = bounded
         finally:
+            if not sound:
+                with suppress(duckdb.Error):
+                    self.close()
             self._used.release()
 
-    def _start(self) -> duckdb.DuckDBPyConnection:
+    def _start(self, *, bounded: bool) -> duckdb.DuckDBPyConnection:
+        # What does not fit into memory goes to temporary files in a folder beside the file, where DuckDB itself puts them.
+        settings = [*_ENGINE, f"set global temp_directory = {literal(f'{self.path}.tmp')}"]
+        if bounded:
+            settings.append(f"set global memory_limit = '{MEMORY_BYTES}B'")
         try:
             engine = duckdb.connect()
-            for setting in (*_ENGINE, f"set global temp_directory = {literal(f'{self.path}.tmp')}"):
+            for setting in settings:
                 engine.execute(setting)
         except duckdb.Error as error:
             raise _cannot_open(error, self.path) from None

@@ -7,6 +7,7 @@ import time
 from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
+from functools import partial
 
 from re_dms.errors import ChangesMissing, WarehouseError, WarehouseUnavailable
 from re_dms.finding import Finding, ok, room
@@ -85,18 +86,18 @@ class DuckDBWarehouse:
     ) -> LoadReport:
         """As the contract says; WarehouseUnavailable (try again) for a conflict or a lost reply."""
         started = time.monotonic()
+        load = partial(
+            load_batch,
+            manifest=manifest,
+            journal_id=journal_id,
+            pipeline=pipeline,
+            epoch=epoch,
+            owner=owner,
+            files=files,
+            after=manifest.number - 1 if after is None else after,
+        )
         try:
-            with self._file.opened() as connection:
-                report = load_batch(
-                    connection,
-                    manifest,
-                    journal_id=journal_id,
-                    pipeline=pipeline,
-                    epoch=epoch,
-                    owner=owner,
-                    files=files,
-                    after=manifest.number - 1 if after is None else after,
-                )
+            report = self._file.run(load)
         except OSError as error:
             raise WarehouseUnavailable(
                 f"the load of batch {manifest.number} was cut short ({type(error).__name__})",
