@@ -85,6 +85,7 @@ class CaptureSettings:
     status_seconds: float = 1.0
     pause_seconds_max: float = 5.0
     catalog_seconds: float = 10.0
+    copy_connections: int = 2
     streaming: bool = True
     spill_directory: str = ""
 

@@ -72,6 +72,7 @@ BAD = {
     "capture.status_seconds": (*NUMBERS, 10.5),
     "capture.pause_seconds_max": (*NUMBERS, 31),
     "capture.catalog_seconds": NUMBERS,
+    "capture.copy_connections": (*WHOLE, 17),
     "log.level": (*WORDS, "", "INFO", "trace"),
     "log.format": (*WORDS, "", "xml"),
 }  # fmt: skip

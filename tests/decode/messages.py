@@ -1,4 +1,4 @@
-"""pgoutput and COPY BINARY messages built with struct, for tests. Also a synthetic load:  python tests/decode/messages.py
+"""pgoutput and COPY messages built with struct, for tests. Also a synthetic load:  python tests/decode/messages.py
 
 A tuple is a list of values: str, bytes (as they are), None (NULL), UNSENT.
 """
@@ -99,12 +99,9 @@ def stream_tuple(row: Row) -> bytes:
     return b"".join(parts)
 
 
-def copy_tuple(row: Sequence[str | bytes | None]) -> bytes:
-    parts = [struct.pack(">h", len(row))]
-    for value in row:
-        data = value.encode() if isinstance(value, str) else value
-        parts.append(struct.pack(">i", -1) if data is None else struct.pack(">i", len(data)) + data)
-    return b"".join(parts)
+def copy_data(body: bytes) -> bytes:
+    """A message of a copy, as it comes from the wire."""
+    return b"d" + struct.pack(">I", len(body) + 4) + body
 
 
 def table(

@@ -1,122 +1,88 @@
-"""COPY BINARY: synthetic tuples, and those that Postgres itself makes."""
+"""Lines of a copy are found in the bytes of the wire, whatever else comes in between."""
 
 import struct
 
-import psycopg
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from decode import messages as m
-from fix_postgres import Database
-from re_dms.decode.copy import decode_copy
-from re_dms.errors import DecodeError
+from re_dms.decode.copy import find_lines
+from re_dms.errors import InvariantError
+from re_dms.pipeline.borders import border, messages
 
-T = m.table(16_384, 2, step=2)
-SIGNATURE = b"PGCOPY\n\xff\r\n\0"
-ODD = [
-    "",
-    " ",
-    "NULL",
-    "\\N",
-    "a\tb\r\n\"c\",'d'",
-    "12 bytes: é€",
-    "13 bytes: é€x",
-    "🐘" * 4,
-    "\ufeffbom",
-    "x" * 100_000,
-]
-
-
-@given(st.lists(st.tuples(*[st.one_of(st.none(), st.text(max_size=20), st.sampled_from(ODD[:-1]))] * 2), max_size=20))
-def test_rows_come_back_as_inserts_in_their_order(rows: list[tuple[str | None, str | None]]) -> None:
-    frame = decode_copy(m.frames([m.copy_tuple(row) for row in rows], tail=b"\1" * 32), T)
-    assert frame.columns == ["seq", "op", "old", "c1", "c3"]
-    assert frame.rows() == [(at, ord("I"), 0, *row) for at, row in enumerate(rows)]
-
-
-@given(
-    st.lists(st.tuples(*[st.one_of(st.none(), st.text(max_size=14))] * 2), min_size=1, max_size=4),
-    st.integers(0, 3),
-    st.integers(0, 60),
-    st.sampled_from([*range(8), 116, 127, 128, 255]),
-    st.sampled_from(["set", "shorten", "lengthen"]),
+TEXTS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=30).map(
+    lambda text: text.encode() + b"\n"
 )
-def test_damaged_rows_decode_to_what_they_say_or_are_refused(rows, which, where, value, what) -> None:
-    listed = [bytearray(m.copy_tuple(row)) for row in rows]
-    hit = listed[which % len(listed)]
-    if what == "set":
-        hit[where % len(hit)] = value
-    elif what == "shorten":
-        del hit[where % len(hit) :]
-    else:
-        hit.append(value)
-    expected = [reference(bytes(row)) for row in listed]
-    frames = m.frames([bytes(row) for row in listed], tail=b"\0" * 32)
-    if None in expected:
-        with pytest.raises(DecodeError, match=r"^row \d+ of this buffer of the copy of public.t16384"):
-            decode_copy(frames, T)
-    else:
-        assert decode_copy(frames, T).select("c1", "c3").rows() == expected
+# Lengths whose own bytes look like frames: 0x64 is the letter d, 0x0A a line's end.
+ODD = [0x64 - 4, 0x6400 - 4, 0x0A64 - 4, 0x6464 - 4, 0x0A6400 - 4, 0x640064 - 4, 0x64000A - 4]
+LINES = st.lists(TEXTS | st.sampled_from(ODD[:4]).map(lambda size: b"x" * (size - 1) + b"\n"), max_size=12)
+NOTICE = b"N" + struct.pack(">I", 4 + 12) + b"Mthere is\nd\0"
 
 
-def reference(row: bytes) -> tuple[str | None, ...] | None:
-    """The row's values one by one; None when it is no row of two texts."""
-    values: list[str | None] = []
-    try:
-        (count,) = struct.unpack_from(">h", row)
-        at = 2
-        for _ in range(2):
-            (length,) = struct.unpack_from(">i", row, at)
-            at += 4
-            if length < -1 or at + length > len(row):
-                return None
-            values.append(None if length == -1 else row[at : at + length].decode())
-            at += max(length, 0)
-    except (struct.error, UnicodeDecodeError):
-        return None
-    return tuple(values) if count == 2 and at == len(row) else None
+def found(region: bytes) -> list[bytes]:
+    starts, lengths = find_lines(np.frombuffer(region, dtype=np.uint8))
+    return [region[start + 5 : start + 5 + length] for start, length in zip(starts, lengths, strict=True)]
 
 
-def test_a_bad_byte_names_table_row_and_column_and_not_the_value() -> None:
-    frames = m.frames([m.copy_tuple(["1", "a"]), m.copy_tuple(["2", b"secret\xff"])])
-    with pytest.raises(DecodeError) as caught:
-        decode_copy(frames, T)
-    assert "row 2 of this buffer of the copy of public.t16384, column 'c3'" in caught.value.message
-    assert "secret" not in str(caught.value)
+@given(LINES)
+def test_lines_are_found_in_their_order(lines: list[bytes]) -> None:
+    assert found(b"".join(map(m.copy_data, lines))) == lines
 
 
-def test_no_rows_are_an_empty_frame() -> None:
-    assert decode_copy(m.frames([]), T).shape == (0, 5)
+@pytest.mark.parametrize("size", [*ODD, 1 << 24, (1 << 24) - 5, (1 << 24) + 0x0A6400])
+def test_lengths_that_look_like_frames(size: int) -> None:
+    lines = [b"a\n", b"y" * (size - 1) + b"\n", b"d\n"] * 2
+    region = b"".join(map(m.copy_data, lines))
+    assert list(map(len, found(region))) == list(map(len, lines))
+    ends = [end for _, _, end in messages(memoryview(region), 0, len(region))]
+    assert ends[-1] == len(region)
+    assert border(memoryview(region), len(region)) in (0, *ends)
+    for cut in range(ends[-1] - 20, ends[-1]):
+        assert border(memoryview(region), cut) in (0, *ends)
 
 
-def test_rows_that_postgres_copies_are_the_rows_that_it_selects(database: Database) -> None:
-    database.execute("create table t (c1 int primary key, gone text, c3 text)")
-    database.execute("alter table t drop column gone")
-    with database.connect() as connection, connection.cursor() as cursor:
-        cursor.executemany("insert into t values (%s, %s)", list(enumerate([*ODD, None])))
-        data = b"".join(_copied(cursor, "copy (select c1::text, c3::text from t) to stdout (format binary)"))
-    selected = database.fetch("select c1::text, c3::text from t")
-    rows = _rows(data, columns=2)
-    assert decode_copy(m.frames(rows), T).select("c1", "c3").rows() == selected
-    assert len(selected) == len(ODD) + 1
+@given(LINES, st.sampled_from([NOTICE, b"S\0\0\0\10a\0b\0", b"c\0\0\0\4"]), st.integers(0, 12))
+def test_messages_that_are_no_lines_are_passed_over(lines: list[bytes], other: bytes, place: int) -> None:
+    framed = list(map(m.copy_data, lines))
+    framed.insert(place, other)
+    assert found(b"".join(framed)) == lines
 
 
-def _copied(cursor: psycopg.Cursor, statement: str) -> list[bytes]:
-    with cursor.copy(statement) as copy:
-        return [bytes(part) for part in copy]
+@given(st.lists(TEXTS, min_size=1, max_size=5), st.integers(1, 30), st.booleans())
+def test_a_part_that_is_cut_or_holds_something_else_is_refused(lines: list[bytes], size: int, at_end: bool) -> None:
+    region = b"".join(map(m.copy_data, lines))
+    size = min(size, len(m.copy_data(lines[-1])) - 1)
+    damaged = region[:-size] if at_end else b"x" * size + region
+    with pytest.raises(InvariantError):
+        found(damaged)
 
 
-def _rows(data: bytes, columns: int) -> list[bytes]:
-    """The tuples of a whole binary copy, without its header and trailer."""
-    assert data.startswith(SIGNATURE)
-    assert data.endswith(b"\xff\xff")
-    at, rows = len(SIGNATURE) + 8, []
-    while at < len(data) - 2:
-        begin = at
-        at += 2
-        for _ in range(columns):
-            (length,) = struct.unpack_from(">i", data, at)
-            at += 4 + max(length, 0)
-        rows.append(data[begin:at])
-    return rows
+def test_no_lines() -> None:
+    assert found(b"") == []
+
+
+@given(st.lists(st.integers(1, 3000), min_size=20, max_size=200), st.integers(0, 10_000), st.booleans())
+def test_a_border_near_the_end_is_found_without_reading_from_the_beginning(
+    sizes: list[int], back: int, noticed: bool
+) -> None:
+    framed = [m.copy_data(b"," * (size - 1) + b"\n") for size in sizes]
+    if noticed:
+        framed.insert(len(framed) - 3, NOTICE)
+    region = memoryview(b"".join(framed))
+    end = max(1, len(region) - back)
+    ends = [0, *(after for _, _, after in messages(region, 0, len(region)))]
+    at = border(region, end)
+    assert at in ends
+    assert end <= 16 * 1024 or at > 0
+
+
+@pytest.mark.parametrize("size", ODD[4:])
+def test_a_border_whose_own_length_looks_like_one(size: int) -> None:
+    """What is read begins at each byte of such a frame once."""
+    line = m.copy_data(b"," * (size - 1) + b"\n")
+    region = memoryview(m.copy_data(b"a\n") + line + b"".join([m.copy_data(b"b\n")] * 3000))
+    ends = {0, *(after for _, _, after in messages(region, 0, len(region)))}
+    for end in range(16 * 1024, 16 * 1024 + 40):
+        assert border(region[:end], end) in ends

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from decode import messages as m
-from re_dms.decode.copy import decode_copy
 from re_dms.decode.frames import PAD, Frames
 from re_dms.decode.pgoutput import PgOutputDecoder
 from re_dms.errors import InvariantError
@@ -60,12 +59,6 @@ def test_decoded_texts_are_the_regions_own_bytes() -> None:
     at = memory.find(b"inline", 0)
     memory[at : at + 6] = b"POISON"
     assert frame["c1"].to_list() == ["a value that is not POISON"]
-
-
-def test_what_lies_behind_the_last_message_is_never_part_of_a_value() -> None:
-    row = m.copy_tuple(["x"])
-    for tail in (b"\0" * PAD, b"\xff" * PAD, b"y" * PAD):
-        assert decode_copy(m.frames([row], tail=tail), T)["c1"].to_list() == ["x"]
 
 
 @pytest.mark.parametrize("lengths", [[-1], [1.0], [[1]], [5, -5]])

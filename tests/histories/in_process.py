@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 
 from fix_postgres import Database
-from re_dms.decode.copy import decode_copy
 from re_dms.decode.frames import Frames
 from re_dms.decode.pgoutput import PgOutputDecoder
 from re_dms.errors import RelationChanged
@@ -21,17 +20,19 @@ from re_dms.journal.local import LocalStore
 from re_dms.lsn import LSN
 from re_dms.manifest import Commit, Manifest, RegistryRef, Root
 from re_dms.pipeline.batch import Batch
+from re_dms.pipeline.borders import messages
 from re_dms.pipeline.relations import Relations
 from re_dms.pipeline.watcher import Watcher
 from re_dms.settings import SourceSettings, WarehouseSettings
 from re_dms.source.catalog import describe
 from re_dms.source.connection import connect
-from re_dms.source.export import iter_copy, under_snapshot
+from re_dms.source.export import under_snapshot
 from re_dms.source.publication import plan_publication
 from re_dms.source.relations import relation_from_catalog
 from re_dms.source.replication import ReplicationConnection
 from re_dms.source.watched import look
 from re_dms.warehouse.opening import open_warehouse
+from source.copies import copy_region, lines_of
 
 _PAD = bytes(64)
 _HEADER = struct.Struct("!cqqq")
@@ -127,9 +128,11 @@ class InProcess:
                 watched = look(session, self.name, described)
                 for table in tables:
                     relation = relation_from_catalog(described[table.oid])
-                    rows = [bytes(row) for row in iter_copy(session, relation, partitioned=table.partitioned)]
-                    for part in (rows[: len(rows) // 2], rows[len(rows) // 2 :]):
-                        batch.add_copy(relation, decode_copy(frames_of(part), relation))
+                    region = copy_region(session, relation, partitioned=table.partitioned, null=batch.null)
+                    ends = [0, *(end for _, _, end in messages(memoryview(region), 0, len(region)))]
+                    middle = ends[len(ends) // 2]
+                    for part in (region[:middle], region[middle:]):
+                        batch.add_copied_lines(lines_of(part, relation, null=batch.null))
                     batch.end_copy(relation, taken.position)
                     self.relations.copied(relation, taken.position, watched[table.oid].watched)
         self._seal(batch, "copy", self.end)

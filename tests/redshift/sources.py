@@ -12,23 +12,20 @@ import polars as pl
 import psycopg
 import pytest
 
-from decode.messages import frames
 from fix_postgres import Database, drop_database
 from fix_s3 import REGION, S3
 from localpg import LocalPostgres
-from re_dms.decode.copy import decode_copy
-from re_dms.journal.dialect import encode
 from re_dms.journal.s3 import S3Store
 from re_dms.journal.s3_session import Place
 from re_dms.schema import Relation
 from re_dms.settings import JournalSettings
 from re_dms.source.catalog import describe
 from re_dms.source.connection import connect
-from re_dms.source.export import iter_copy
 from re_dms.source.relations import relation_from_catalog
 from re_dms.warehouse.opening import open_warehouse
 from redshift_standin import Server
 from source import type_literals
+from source.copies import copied_frame
 from source.given import settings_for
 from warehouse.building import Journal, RedshiftBench, redshift_settings
 
@@ -62,9 +59,8 @@ class Source:
     def rows(self, relation: Relation, where: str = "true") -> Rows:
         """Rows as a copy reads them and the journal's dialect writes them, by field name."""
         self.capture.execute("begin isolation level repeatable read read only")
-        messages = [bytes(row) for row in iter_copy(self.capture, relation, partitioned=False, row_filter=where)]
+        frame = copied_frame(self.capture, relation, row_filter=where)
         self.capture.execute("commit")
-        frame = encode(decode_copy(frames(messages), relation), relation)
         return frame.select(pl.selectors.matches("^c[0-9]+$")).to_dicts()
 
 

@@ -1,6 +1,7 @@
 """Copies: the same bytes as the stream, under the snapshot, whole or not at all."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import psycopg
@@ -13,13 +14,14 @@ from re_dms.schema import Column, KeyKind, Relation
 from re_dms.settings import SourceSettings
 from re_dms.source.catalog import describe
 from re_dms.source.connection import connect
-from re_dms.source.export import copy_statement, iter_copy, under_snapshot
+from re_dms.source.export import copy_statement, count_pages, open_rows, under_snapshot
 from re_dms.source.relations import relation_from_catalog, relation_from_wire
 from re_dms.source.replication import ReplicationConnection
 from re_dms.source.slot import create_slot
 from source import type_literals
+from source.copies import NULL, copied_rows
 from source.given import settings_for
-from source.tiny_pgoutput import Insert, copy_row
+from source.tiny_pgoutput import Insert
 from source.tiny_pgoutput import Relation as Announced
 
 Session = psycopg.Connection[Any]
@@ -36,8 +38,8 @@ def copied(session: Session, snapshot: str, name: str, *, row_filter: str | None
     with under_snapshot(session, snapshot):
         oid = oid_of(session, name)
         table = describe(session, [oid])[oid]
-        rows = iter_copy(session, relation_from_catalog(table), partitioned=table.partitioned, row_filter=row_filter)
-        return [copy_row(row) for row in rows]
+        relation = relation_from_catalog(table)
+        return copied_rows(session, relation, partitioned=table.partitioned, row_filter=row_filter)
 
 
 @pytest.fixture
@@ -74,6 +76,11 @@ def test_a_copy_holds_the_bytes_that_the_stream_sends(
     exported = snapshot()
     messages = peek(settings.slot)
     streamed = [message.values for message in messages if isinstance(message, Insert)]
+    hexadecimal = list(types).index("bytea") + 1  # the one type that a copy prints otherwise: without \\x
+    streamed = [
+        tuple(value[2:] if place == hexadecimal and value else value for place, value in enumerate(row))
+        for row in streamed
+    ]
     found = copied(session, exported, "kinds.t")
     for name, position in ((name, position) for position, name in enumerate(types, start=1)):
         assert [row[position] for row in found] == [row[position] for row in streamed], name
@@ -95,7 +102,7 @@ def test_settings_of_the_role_do_not_reach_a_copy(
     database.execute("create table t (a date, b bytea, c timestamptz)")
     database.execute(r"insert into t values ('2024-02-03', '\x5cff', '2024-02-03 00:00+00')")
     with connect(settings_for(database, dsn=f"{database.dsn} user={role}"), purpose="copy") as session:
-        assert copied(session, snapshot(), "public.t") == [(b"2024-02-03", b"\\x5cff", b"2024-02-03 00:00:00+00")]
+        assert copied(session, snapshot(), "public.t") == [(b"2024-02-03", b"5cff", b"2024-02-03 00:00:00+00")]
 
 
 def test_row_level_security_stops_a_copy(database: Database, snapshot: Callable[[], str]) -> None:
@@ -164,7 +171,7 @@ def test_hostile_names_are_copied(session: Session, database: Database, snapshot
     oid = session.execute("select max(oid::int8) from pg_class where relname = %s", [name]).fetchall()[0][0]
     with under_snapshot(session, snapshot()):
         relation = relation_from_catalog(describe(session, [oid])[oid])
-        assert [copy_row(row) for row in iter_copy(session, relation, partitioned=False)] == [(b"7",)]
+        assert copied_rows(session, relation) == [(b"7",)]
 
 
 @pytest.mark.parametrize(
@@ -193,7 +200,7 @@ def test_a_table_that_is_not_what_the_snapshot_saw_is_copied_again(
 
     def copy() -> None:
         with under_snapshot(session, exported):
-            list(iter_copy(session, relation, partitioned=False))
+            copied_rows(session, relation)
 
     with pytest.raises(SourceUnavailable, match="altered, rewritten or truncated"):
         copy()
@@ -235,26 +242,51 @@ def test_a_snapshot_that_is_none_is_unavailable(session: Session) -> None:
 def test_a_copy_outside_of_a_snapshot_is_a_bug_of_ours(session: Session) -> None:
     relation = Relation(oid=1, schema="s", name="t", identity="d", key_kind=KeyKind.APPEND, key=(), columns=())
     with pytest.raises(InvariantError):
-        list(iter_copy(session, relation, partitioned=False))
+        open_rows(session, relation, partitioned=False, null=NULL)
 
 
 def test_a_session_that_dies_in_the_middle_is_unavailable(
     session: Session, database: Database, snapshot: Callable[[], str]
 ) -> None:
     database.execute("create table t as select g as a, repeat('x', 1000) as b from generate_series(1, 50000) g")
-    pid = session.info.backend_pid
-
-    def copy(exported: str) -> None:
-        with under_snapshot(session, exported):
-            oid = oid_of(session, "public.t")
-            relation = relation_from_catalog(describe(session, [oid])[oid])
-            for number, _ in enumerate(iter_copy(session, relation, partitioned=False)):
-                if number == 10:
-                    database.execute("select pg_terminate_backend(%s)", [pid])
-
     with pytest.raises(SourceUnavailable):
-        copy(snapshot())
+        copied(session, snapshot(), "public.t", row_filter="a < 40000 or pg_terminate_backend(pg_backend_pid())")
     assert session.closed
+
+
+def test_a_row_that_cannot_be_computed_ends_the_copy_and_the_session_goes_on(
+    session: Session, database: Database, snapshot: Callable[[], str]
+) -> None:
+    database.execute("create table t as select g as a, repeat('x', 1000) as b from generate_series(1, 5000) g")
+    with pytest.raises(SourceError, match=r"copying table public\.t"):
+        copied(session, snapshot(), "public.t", row_filter="1 / (a - 4000) is not null")
+    assert session.execute("select 1").fetchall() == [(1,)]
+
+
+def test_ranges_of_blocks_are_the_whole_table(
+    session: Session, database: Database, snapshot: Callable[[], str]
+) -> None:
+    database.execute("create table t as select g as a, repeat('x', 1000) as b from generate_series(1, 500) g")
+    database.execute("create table u (a int) partition by list (a); create view v as select 1")
+    exported = snapshot()
+    with under_snapshot(session, exported):
+        oids = [oid_of(session, f"public.{name}") for name in ("t", "u", "v")]
+        pages = count_pages(session, [*oids, 4_000_000_000])
+        if session.info.server_version < 140_000:
+            assert pages == {}
+            return
+        assert list(pages) == oids[:1]
+        count = pages[oids[0]]
+        assert count > 50
+    ranges = [(0, 10), (10, 11), (11, count - 1), (count - 1, None)]
+    parts = []
+    for pages_ in ranges:
+        with under_snapshot(session, exported):
+            relation = relation_from_catalog(describe(session, oids[:1])[oids[0]])
+            parts.append(copied_rows(session, relation, pages=pages_, row_filter="a <> 7"))
+    assert [len(part) for part in parts][1] < 20
+    rows = [row for part in parts for row in part]
+    assert sorted(int(a or 0) for a, _ in rows) == [number for number in range(1, 501) if number != 7]
 
 
 def test_the_statement_is_quoted_in_one_place() -> None:
@@ -270,8 +302,12 @@ def test_the_statement_is_quoted_in_one_place() -> None:
         key=(1,),
         columns=(column(1, "id", 23, Kind.INT4), column(2, "te xt", 25, Kind.TEXT)),
     )
-    assert copy_statement(relation, partitioned=False, row_filter="(id > 1)").as_string(None) == (
-        'copy (select case when "id" is distinct from null then concat("id") end, "te xt"'
-        ' from only "s"."t""t" where ((id > 1))) to stdout (format binary)'
+    assert copy_statement(relation, partitioned=False, null=NULL, row_filter="(id > 1)").as_string(None) == (
+        'copy (select "id", "te xt" from only "s"."t""t" where ((id > 1)))'
+        f" to stdout (format csv, force_quote *, null '{NULL}')"
     )
-    assert ' from "s"."t""t")' in copy_statement(relation, partitioned=True).as_string(None)
+    assert ' from "s"."t""t")' in copy_statement(relation, partitioned=True, null=NULL).as_string(None)
+    ranged = copy_statement(relation, partitioned=False, null=NULL, row_filter="(id > 1)", pages=(3, 9)).as_string(None)
+    assert " where ((id > 1)) and ctid >= '(3,0)' and ctid < '(9,0)')" in ranged
+    octets = replace(relation, columns=(column(3, "by", 17, Kind.BYTEA),))
+    assert "(select encode(\"by\", 'hex') from" in copy_statement(octets, partitioned=False, null=NULL).as_string(None)

@@ -71,14 +71,3 @@ def parse(message: bytes) -> Relation | Insert | str:
             values.append(data.bytes(data.take("i")) if kind == b"t" else None)
         return Insert(oid, tuple(values))
     return letter
-
-
-def copy_row(payload: memoryview) -> tuple[bytes | None, ...]:
-    """The fields of one row in COPY BINARY form."""
-    data = _Bytes(payload.tobytes())
-    values: list[bytes | None] = []
-    for _ in range(data.take("h")):
-        length = data.take("i")
-        values.append(None if length < 0 else data.bytes(length))
-    assert data.at == len(data.data)
-    return tuple(values)

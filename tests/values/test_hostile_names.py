@@ -125,8 +125,8 @@ def test_row_80_postgres_takes_every_name_for_what_it_is(database: Database) -> 
             create_publication(connection, name, [table], pipeline=name)
             connection.execute(sql.SQL("alter publication {} drop table {}.{}").format(named, schema, named))
             add_tables(connection, name, [table])
-            with connection.cursor().copy(copy_statement(relation, partitioned=False)) as copy:
-                assert b"".join(copy).startswith(b"PGCOPY")
+            with connection.cursor().copy(copy_statement(relation, partitioned=False, null="n")) as copy:
+                assert b"".join(copy) == b""
             connection.execute(f"grant select on table {quoted([table])} to public".encode())
             assert TablePattern.parse(f"{_quoted(schema_name)}.{_quoted(name)}").matches(schema_name, name)
             drop_publication(connection, name)

@@ -152,6 +152,11 @@ class CaptureSection(Section):
         description="How often the source's catalog is looked at for what the stream does not tell "
         "(partitions, enums, the publication); less often when a look takes long.",
     )
+    copy_connections: Annotated[Whole, Field(ge=1, le=16)] = Field(
+        _CAPTURE.copy_connections,
+        description="How many connections copy tables: each takes the next table or, since Postgres 14, the next blocks of a "
+        "large one. 1 to 16.",
+    )
     streaming: bool = Field(
         _CAPTURE.streaming,
         description="Large transactions are received while they run (Postgres 14 and later) instead of being kept on "

@@ -1,44 +1,67 @@
-"""Rows of COPY BINARY to the same columns as the stream's inserts.
+"""Lines of COPY … TO STDOUT (FORMAT csv), each a CopyData message, found in a region as they came from the wire.
 
-Source: https://www.postgresql.org/docs/current/sql-copy.html (binary format)
+Source: https://www.postgresql.org/docs/current/protocol-message-formats.html (CopyData)
 """
 
 from __future__ import annotations
 
+import struct
+from typing import Final
+
 import numpy as np
-import polars as pl
+import numpy.typing as npt
 
-from re_dms.decode.frames import Frames
-from re_dms.decode.tuples import Cursor, read_tuples
-from re_dms.decode.views import ENCODING_REMEDY, Columns
-from re_dms.errors import DecodeError
-from re_dms.schema import Relation
+from re_dms.errors import InvariantError
+
+Offsets = npt.NDArray[np.int64]
+
+FRAME_BYTES: Final = 5
+_FRAME: Final = struct.Struct("!BI")  # type, length; the length counts itself and the body
+_COPY_DATA: Final = ord("d")
+_OTHERS: Final = b"NSAcCZE"  # notices, settings that changed …: who received the region has dealt with them
+_BLOCK_BYTES: Final = 128 * 1024  # what the test makes of it stays in the processor's cache
+_LENGTH: Final = np.dtype(">u4")
 
 
-def decode_copy(frames: Frames, relation: Relation) -> pl.DataFrame:
-    """The rows of a copy as a frame of inserts, one for each message of `frames`, in order.
+def find_lines(region: npt.NDArray[np.uint8]) -> tuple[Offsets, Offsets]:
+    """Where the frames of the CopyData messages begin, and the lengths of their bodies (bytes).
 
-    Each message is one tuple of `COPY (SELECT column::text, …) TO STDOUT (FORMAT binary)`, with the columns of `relation`
-    in their order, without the file's header and trailer. Columns: `seq` Int64 (index of the row in the buffer), `op`
-    UInt8 (ord of I), `old` UInt8 (0), `c<attnum>` String. Texts point into the region of `frames`.
-    Raises DecodeError, which names table and row, for anything that is not exactly that.
+    The region holds whole messages from its first to its last byte. Raises InvariantError when it does not.
     """
-    rows = np.arange(len(frames), dtype=np.int64)
+    starts, lengths = _likely(region)
+    ends = starts + FRAME_BYTES + lengths
+    # Each begins where the one before it ends: then they are all that there is.
+    if len(starts) and starts[0] == 0 and ends[-1] == len(region) and (starts[1:] == ends[:-1]).all():
+        return starts, lengths
+    return _walk(region)
 
-    def place(row: int) -> str:
-        return f"row {row + 1} of this buffer of the copy of {relation.full_name}"
 
-    def bad_text(name: str, row: int) -> DecodeError:
-        column = relation.column(int(name[1:]))
-        return DecodeError(f"{place(row)}, column {column.name!r}: a value that is not UTF-8", remedy=ENCODING_REMEDY)
+def _likely(region: npt.NDArray[np.uint8]) -> tuple[Offsets, Offsets]:
+    """Frames by their look: text holds no zero byte, and the length of a message below 16 MB begins with one."""
+    blocks = range(0, len(region), _BLOCK_BYTES)
+    found = [np.flatnonzero(region[low : low + _BLOCK_BYTES] == 0) + low for low in blocks]
+    zeros = np.concatenate(found) if found else np.empty(0, dtype=np.int64)
+    starts: Offsets = zeros[region[zeros - 1] == _COPY_DATA] - 1
+    # Further zeros of a length may look like another frame within this one.
+    inside = np.flatnonzero(starts[1:] - starts[:-1] < FRAME_BYTES) + 1
+    starts = np.delete(starts, inside)
+    starts = starts[(starts >= 0) & (starts <= len(region) - FRAME_BYTES)]
+    window = np.ndarray((max(len(region) - 3, 0),), dtype="V4", buffer=region, strides=(1,))
+    lengths: Offsets = window[starts + 1].view(_LENGTH).astype(np.int64) - 4
+    return starts, lengths
 
-    columns = Columns(frames, len(rows))
-    columns.add("seq", rows, pl.Int64)
-    columns.add("op", np.full(len(rows), ord("I"), dtype=np.uint8), pl.UInt8)
-    columns.add("old", np.zeros(len(rows), dtype=np.uint8), pl.UInt8)
-    texts, after = read_tuples(frames, rows, frames.starts, len(relation.columns), copy=True, place=place)
-    Cursor(frames, rows, after, place=place).close()
-    for column, text in zip(relation.columns, texts, strict=True):
-        if text is not None:
-            columns.add_text(f"c{column.attnum}", text)
-    return columns.frame(bad_text)
+
+def _walk(region: npt.NDArray[np.uint8]) -> tuple[Offsets, Offsets]:
+    """Frame by frame, past messages of other kinds: rare."""
+    starts, lengths, at, view = [], [], 0, region.data
+    while at + FRAME_BYTES <= len(region):
+        kind, length = _FRAME.unpack_from(view, at)
+        if length < 4 or (kind != _COPY_DATA and kind not in _OTHERS):
+            break
+        if kind == _COPY_DATA:
+            starts.append(at)
+            lengths.append(length - 4)
+        at += 1 + length
+    if at != len(region):
+        raise InvariantError("a part of a copy is no row of messages")
+    return np.array(starts, dtype=np.int64), np.array(lengths, dtype=np.int64)

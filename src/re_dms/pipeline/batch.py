@@ -14,9 +14,10 @@ from re_dms.compact import fold
 from re_dms.decode.decoded import Decoded, TableEvents
 from re_dms.failpoints import failpoint
 from re_dms.journal import keys
-from re_dms.journal.csv import Compression, data_name, new_null_token, write_csv
+from re_dms.journal.csv import Compression, CsvStats, data_name, new_null_token, write_csv
 from re_dms.journal.dialect import encode, encode_missing, odd_counts
 from re_dms.journal.journal import Journal
+from re_dms.journal.raw_csv import Lines, count_odd, write_lines
 from re_dms.journal.texts import Texts
 from re_dms.lsn import LSN
 from re_dms.manifest import (
@@ -84,7 +85,7 @@ class Batch:
         self._times: list[np.ndarray] = []
         self._tables: dict[int, _Table] = {}
         self._files = 0
-        self._copying: list[DataFile] = []
+        self._copying: dict[int, list[DataFile]] = {}
         self._waiting: list[tuple[str, bytes]] = []
 
     # ------------------------------------------------------------------ parts
@@ -125,16 +126,30 @@ class Batch:
         if frame.height:
             columns = [f"c{column.attnum}" for column in relation.columns]
             rows = frame.select(pl.lit("I").alias("op"), *columns)
-            self._copying += self._write(relation, rows)
+            self._copying.setdefault(relation.oid, []).extend(self._write(relation, rows))
             self._tables.setdefault(relation.oid, _Table()).count(copied=frame.height)
         self._put()
+
+    def add_copied_lines(self, lines: Lines) -> None:
+        """As `add_copy`, for rows that are lines of CSV already."""
+        if rows := len(lines.lengths):
+            size = lines.data.size
+            files = [self._lines_file(part) for part in lines.cut(self.parts.count(size))]
+            self.parts.learn(size, files)
+            self._copying.setdefault(lines.relation.oid, []).extend(files)
+            self._tables.setdefault(lines.relation.oid, _Table()).count(copied=rows)
+        self._put()
+
+    def drop_copy(self, oid: int) -> None:
+        """What was copied of the table is no part of the batch: its files stay, unlisted."""
+        self._copying.pop(oid, None)
+        self._tables.pop(oid, None)
 
     def end_copy(self, relation: Relation, position: LSN) -> None:
         """The table is whole: its files are its rows as of `position`."""
         table = self._tables.setdefault(relation.oid, _Table())
         version = table.version(relation)
-        table.steps.append(Copy(relation=version, position=position, files=tuple(self._copying)))
-        self._copying = []
+        table.steps.append(Copy(relation=version, position=position, files=tuple(self._copying.pop(relation.oid, ()))))
 
     def alter(self, old: Relation, new: Relation) -> None:
         """The table's columns changed, and no row came with it."""
@@ -155,11 +170,18 @@ class Batch:
 
     def _file(self, relation: Relation, rows: Texts) -> DataFile:
         data, written = write_csv(rows, null=self.null, compression=self.compression)
+        return self._keep(relation, data, written, odd_counts(rows, relation))
+
+    def _lines_file(self, lines: Lines) -> DataFile:
+        odd = count_odd(lines)
+        return self._keep(lines.relation, *write_lines(lines, compression=self.compression), odd)
+
+    def _keep(self, relation: Relation, data: bytes, written: CsvStats, odd: dict[str, int]) -> DataFile:
         name = data_name(relation.oid, self._files, self.compression)
         self._files += 1
         self.bytes += len(data)
         self._waiting.append((name, data))
-        return written.data_file(key=keys.data_key(self.number, self.writer, name), odd=odd_counts(rows, relation))
+        return written.data_file(key=keys.data_key(self.number, self.writer, name), odd=odd)
 
     def _put(self) -> None:
         if self._waiting:

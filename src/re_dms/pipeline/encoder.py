@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import os
 import time
-from typing import Any, Final
+from typing import Any
 
 import structlog
-from pydantic import TypeAdapter
 
-from re_dms.decode.copy import decode_copy
 from re_dms.decode.frames import Frames
 from re_dms.errors import ConfigurationError, InvariantError, JournalUnavailable
 from re_dms.failpoints import failpoint
@@ -22,6 +20,7 @@ from re_dms.journal.opening import open_store
 from re_dms.lsn import LSN
 from re_dms.manifest import Commit, Manifest, RegistryRef
 from re_dms.pipeline.batch import Batch, new_writer
+from re_dms.pipeline.copies import Copies
 from re_dms.pipeline.decoders import Decode, new_decoder
 from re_dms.pipeline.parts import Parts
 from re_dms.pipeline.plan import Plan, identify_journal, identify_source, plan_capture
@@ -30,24 +29,16 @@ from re_dms.pipeline.relations import Relations, TablesChanged
 from re_dms.pipeline.streamed import transaction
 from re_dms.pipeline.surroundings import Surroundings
 from re_dms.pipeline.watcher import Watcher
-from re_dms.schema import Relation
 from re_dms.settings import SourceSettings
-from re_dms.source.catalog import CatalogTable, describe
 from re_dms.source.connection import connect
-from re_dms.source.export import under_snapshot
 from re_dms.source.publication import PublishedTable
-from re_dms.source.relations import relation_from_catalog
 from re_dms.source.slot import read_slot
-from re_dms.source.watched import look
 
 log = structlog.get_logger()
 
 
 class JournalMoved(JournalUnavailable):
     """The journal's tail is not the one that was planned from: plan again."""
-
-
-_RELATION: Final = TypeAdapter(Relation)
 
 
 class Encoder:
@@ -145,44 +136,24 @@ class Encoder:
     # ------------------------------------------------------------------ copies
 
     def _copy(self, tables: tuple[PublishedTable, ...], requests: dict[int, list[str]]) -> None:
-        """Copy tables under one temporary snapshot, small ones together in a batch (protocol line 16)."""
-        self.reader.send({"do": "snapshot"})
-        taken = self._next()
-        position = LSN.parse(taken["position"])
-        with under_snapshot(self.sql, taken["snapshot"]):
-            described = describe(self.sql, [table.oid for table in tables])
-            self.watched = look(self.sql, self.source.publication, [table.oid for table in tables])
-        log.info("copy_started", tables=len(tables), snapshot=str(position))
-        done: list[int] = []
-        for number, table in enumerate(tables):
-            if table.oid in described and self._copy_table(table, described[table.oid], position):
-                done.append(table.oid)
-                self.control.send({"event": "copied", "table": table.full_name, "done": number + 1, "of": len(tables)})
-            if self._open_batch().bytes >= self.settings.capture.flush_bytes or (number + 1 == len(tables) and done):
-                self._seal("copy", self.end)
+        """Copy tables, and copy again later those that were altered meanwhile."""
+        copies = Copies(
+            sql=self.sql,
+            publication=self.source.publication,
+            reader=self.reader,
+            control=self.control,
+            regions=self.regions,
+            relations=self.relations,
+            capture=self.settings.capture,
+            receive=self._next,
+            open_batch=self._open_batch,
+            seal=lambda: self._seal("copy", self.end),
+        )
+        done = copies.run(tables)
         self.journal.clear_copy_requests([key for oid in done for key in requests.get(oid, ())])
         if len(done) < len(tables):
             names = ", ".join(table.full_name for table in tables if table.oid not in done)
             raise TablesChanged(f"changed while they were about to be copied: {names}; starting again to copy them")
-
-    def _copy_table(self, table: PublishedTable, described: CatalogTable, position: LSN) -> bool:
-        """One table into the open batch. False when it was altered meanwhile, and nothing of it was read."""
-        relation = relation_from_catalog(described, columns=table.columns, generated=table.generated)
-        order = {"relation": _RELATION.dump_python(relation, mode="json"), "partitioned": table.partitioned}
-        self.reader.send({"do": "copy", "row_filter": table.row_filter, **order})
-        batch = self._open_batch()
-        ends = False
-        while not ends:
-            part = self._next()
-            if part.get("did") == "altered":
-                return False
-            batch.add_copy(relation, decode_copy(self.regions.frames(part), relation))
-            ends = part["ends"]
-            self.regions.give_back(part)
-        batch.end_copy(relation, position)
-        seen = self.watched.get(table.oid)
-        self.relations.copied(relation, position, None if seen is None else seen.watched)
-        return True
 
     # ------------------------------------------------------------------ the stream
 

@@ -7,7 +7,7 @@ compression, of about the same size, their number a multiple of the slices; a fi
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
@@ -42,10 +42,14 @@ class Parts:
         text_bytes = texts.text_bytes
         count = self.count(text_bytes)
         files = tuple(map(write, [texts] if count == 1 else _cut(texts, count)))
+        self.learn(text_bytes, files)
+        return files
+
+    def learn(self, text_bytes: int, files: Sequence[DataFile]) -> None:
+        """These bytes of text made these files."""
         compressed = sum(file.bytes for file in files)
         if compressed >= _TELLING_BYTES:
             self.ratio = text_bytes / compressed
-        return files
 
     def count(self, text_bytes: int) -> int:
         """How many files these bytes of text make: one, or a multiple of the slices, each of 1 to 64 MB compressed."""

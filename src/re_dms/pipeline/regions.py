@@ -6,9 +6,10 @@ import os
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from re_dms.decode.frames import Frames
-from re_dms.pipeline.buffers import SharedBuffer
+from re_dms.pipeline.buffers import PAD, SharedBuffer
 from re_dms.pipeline.channel import Channel
 from re_dms.pipeline.ring import BUFFERS
 
@@ -24,10 +25,13 @@ class Regions:
     def receive(self, timeout_seconds: float | None) -> dict[str, Any] | None:
         """The reader's next message, None after the timeout; new regions are taken on the way."""
         message = self._reader.receive(timeout_seconds)
-        if message is None or message.get("do") != "buffers":
+        if message is None or message.get("do") not in ("buffers", "forget"):
             return message
         for number in message["numbers"]:
-            self._buffers[number] = SharedBuffer(self._reader.descriptors.pop(0), message["capacity"])
+            if message["do"] == "buffers":
+                self._buffers[number] = SharedBuffer(self._reader.descriptors.pop(0), message["capacity"])
+            else:
+                self._buffers.pop(number).close()
         return self.receive(timeout_seconds)
 
     def frames(self, part: dict[str, Any]) -> Frames:
@@ -35,6 +39,10 @@ class Regions:
         buffer = self._buffers[part["buffer"]]
         starts, lengths = (np.array(each, dtype=np.int64) for each in buffer.index(part["messages"]))
         return Frames.at(buffer.payload, starts, starts + lengths)
+
+    def bytes(self, part: dict[str, Any]) -> npt.NDArray[np.uint8]:
+        """The bytes of a part as they came from the wire, in place; the region can be written."""
+        return np.frombuffer(self._buffers[part["buffer"]].payload, dtype=np.uint8, count=part["bytes"] + PAD)
 
     def give_back(self, part: dict[str, Any]) -> None:
         """Everything made of the region exists as files: the reader may fill it again."""

@@ -16,12 +16,14 @@ import select
 import socket
 import struct
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Final, Protocol
 
 import psycopg
 from psycopg import errors as postgres
 from psycopg import pq
+
+from re_dms.source.server_messages import notice_fields, server_error
 
 FRAME: Final = struct.Struct("!BI")  # type, length; the length counts itself and the body
 COPY_DATA: Final = ord("d")
@@ -44,6 +46,10 @@ class CopyEnded(Exception):
 
 class CopyStream(Protocol):
     """One COPY OUT or replication stream of a connection. Nothing here waits, but `start` and `finish`."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether the server has said its last word: the session, if it lives, can be used for other statements."""
 
     def start(self, statement: bytes) -> None:
         """Send the statement, and wait until the stream begins. Raises psycopg.Error, after which the session can be used."""
@@ -103,9 +109,11 @@ class PlainCopy:
         self._both = False
         self.drained = True
         self._failure: psycopg.Error | None = None
+        self.ended = True
 
     def start(self, statement: bytes) -> None:
         """See CopyStream."""
+        self.ended = False
         self._put(b"Q", statement + b"\0")
         self._flush(wait=True)
         answer = bytearray()
@@ -150,7 +158,7 @@ class PlainCopy:
                 if self._both or self._failure.diag.severity_nonlocalized in ("FATAL", "PANIC"):
                     raise self._failure
             case _ if kind == _READY:
-                failure, self._failure = self._failure, None
+                failure, self._failure, self.ended = self._failure, None, True
                 raise failure or CopyEnded
             case _ if kind == _NOTICE and self._on_notice is not None:
                 for field, value in notice_fields(body):
@@ -208,6 +216,11 @@ class SealedCopy:
         self._pgconn = pgconn
         self._rest = memoryview(b"")
         self.drained = True
+
+    @property
+    def ended(self) -> bool:
+        """See CopyStream."""
+        return self._pgconn.transaction_status != pq.TransactionStatus.ACTIVE
 
     def start(self, statement: bytes) -> None:
         """See CopyStream."""
@@ -292,25 +305,6 @@ class SealedCopy:
             select.select([self._pgconn.socket], [], [])
             self._pgconn.consume_input()
         return self._pgconn.get_result()
-
-
-def notice_fields(body: bytes) -> Iterator[tuple[int, bytes]]:
-    """Field type and value of an ErrorResponse's or NoticeResponse's body."""
-    for field in body.split(b"\0"):
-        if field:
-            yield field[0], field[1:]
-
-
-def server_error(body: bytes) -> psycopg.Error:
-    """The error that psycopg would raise for an ErrorResponse."""
-    fields: dict[int, bytes | None] = dict.fromkeys(pq.DiagnosticField)
-    fields.update(notice_fields(body))
-    state = (fields[pq.DiagnosticField.SQLSTATE] or b"").decode(errors="replace")
-    try:
-        kind = postgres.lookup(state)
-    except KeyError:
-        kind = postgres.get_base_exception(state)
-    return kind((fields[pq.DiagnosticField.MESSAGE_PRIMARY] or b"").decode(errors="replace"), info=fields)
 
 
 def _first(data: bytearray) -> tuple[int, bytes] | None:

@@ -1,13 +1,13 @@
-"""Copies: a table's rows under an exported snapshot, each value in the very text that the stream would send.
+"""Copies: a table's rows under an exported snapshot, as lines of CSV in the journal's dialect.
+
+Arrays, hstores and composites alone come in Postgres's own notation, which becomes JSON later.
 
 Source: https://www.postgresql.org/docs/current/sql-copy.html
 """
 
 from __future__ import annotations
 
-import select
-import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -16,15 +16,18 @@ from psycopg import errors as postgres
 from psycopg import pq, sql
 
 from re_dms.errors import InvariantError, ReDmsError, SourceError, SourceUnavailable
+from re_dms.pgtypes import Kind
 from re_dms.schema import Column, Relation
 from re_dms.source.connection import send_as_stored
+from re_dms.source.copy_stream import CopyStream, open_copy
 from re_dms.source.failures import printable, reported, translate
 
-_SIGNATURE: Final = b"PGCOPY\n\xff\r\n\0"
-_HEADER: Final = struct.Struct("!11sii")
-_TRAILER: Final = b"\xff\xff"
-# text, varchar, bpchar, json: COPY BINARY sends the bytes of their text form anyway (textsend).
-_SENT_AS_TEXT: Final = frozenset((25, 114, 1042, 1043))
+_RANGES_SINCE: Final = 140_000
+_COUNT_PAGES: Final = """
+select c.oid::int8, (pg_relation_size(c.oid) / current_setting('block_size')::int8)::int8
+from pg_class c join pg_am a on a.oid = c.relam
+where c.oid = any (%s::oid[]) and c.relkind = 'r' and a.amname = 'heap'
+"""
 _AGAIN: Final = "a new snapshot is taken and the table copied again"
 
 
@@ -60,110 +63,87 @@ def under_snapshot(connection: psycopg.Connection[Any], snapshot: str) -> Iterat
         connection.execute("commit")
 
 
-def copy_statement(relation: Relation, *, partitioned: bool, row_filter: str | None = None) -> sql.Composed:
-    """COPY of the relation's columns in their order, every value as text, in binary format.
+def copy_statement(
+    relation: Relation,
+    *,
+    partitioned: bool,
+    null: str,
+    row_filter: str | None = None,
+    pages: tuple[int, int | None] | None = None,
+) -> sql.Composed:
+    """COPY of the relation's columns in their order, as CSV: every value quoted, NULL as the bare token `null`.
 
-    `row_filter` is SQL from the publication. Children by inheritance are left out (they are tables of their own),
+    COPY prints values by their types' output functions, as pgoutput does; bytea alone is written in the journal's
+    dialect, as bare hex. `row_filter` is SQL from the publication. `pages`: only rows of the heap's blocks from the
+    first to before the second (None: to the end). Children by inheritance are left out (they are tables of their own),
     partitions are taken in.
     """
-    columns = sql.SQL(", ").join(_as_printed(column) for column in relation.columns)
-    where = sql.SQL(f" where ({row_filter})" if row_filter else "")
-    return sql.SQL("copy (select {} from {}{}{}) to stdout (format binary)").format(
-        columns, sql.SQL("" if partitioned else "only "), sql.Identifier(relation.schema, relation.name), where
+    columns = sql.SQL(", ").join(_as_written(column) for column in relation.columns)
+    conditions: list[sql.Composable] = [sql.SQL(f"({row_filter})")] if row_filter else []
+    if pages is not None:
+        first, end = pages
+        conditions += [sql.SQL("ctid >= {}").format(sql.Literal(f"({first},0)"))] if first else []
+        conditions += [] if end is None else [sql.SQL("ctid < {}").format(sql.Literal(f"({end},0)"))]
+    where = sql.SQL(" where {}").format(sql.SQL(" and ").join(conditions)) if conditions else sql.SQL("")
+    return sql.SQL("copy (select {} from {}{}{}) to stdout (format csv{}, null {})").format(
+        columns,
+        sql.SQL("" if partitioned else "only "),
+        sql.Identifier(relation.schema, relation.name),
+        where,
+        sql.SQL(", force_quote *" if relation.columns else ""),
+        sql.Literal(null),
     )
 
 
-def iter_copy(
-    connection: psycopg.Connection[Any], relation: Relation, *, partitioned: bool, row_filter: str | None = None
-) -> Iterator[memoryview]:
-    """The rows of the table, inside `under_snapshot`: each the tuple of COPY BINARY, without the file's header and trailer.
+def open_rows(
+    connection: psycopg.Connection[Any],
+    relation: Relation,
+    *,
+    partitioned: bool,
+    null: str,
+    row_filter: str | None = None,
+    pages: tuple[int, int | None] | None = None,
+) -> CopyStream:
+    """Begin to copy the table, inside `under_snapshot`: a stream in which each CopyData is a line of CSV.
 
-    `relation` is the version that the catalog shows under the same snapshot. Every view owns its bytes.
-    When the generator is left before its end, the connection can only be closed. Raises
-    TableAltered, before the first row, when the table was rewritten, truncated or altered since the
-    snapshot was taken, and SourceError when its rows may not be read or row-level security would hide some.
+    Parameters as for `copy_statement`; `relation` is the version that the catalog shows under the same snapshot. Waits
+    for the server to begin. An error that the stream raises later is put in words by `refused`. Raises TableAltered when
+    the table was rewritten, truncated or altered since the snapshot was taken, and SourceError when its rows may not be
+    read or row-level security would hide some; the session can be used afterwards.
     """
     if connection.info.transaction_status != pq.TransactionStatus.INTRANS:
         raise InvariantError("a copy was begun outside of a transaction with a snapshot")
     _lock_unchanged(connection, relation, partitioned=partitioned)
-    statement = copy_statement(relation, partitioned=partitioned, row_filter=row_filter).as_bytes(connection)
+    statement = copy_statement(relation, partitioned=partitioned, null=null, row_filter=row_filter, pages=pages)
     send_as_stored(connection)
-    yield from _rows(connection.pgconn, statement, relation)
-
-
-def _as_printed(column: Column) -> sql.Composable:
-    """The value by its type's output function, as pgoutput prints it.
-
-    A cast to text is another thing for bool, bpchar and whatever has a cast of its own. concat() calls the output
-    function, but makes '' of NULL. IS NULL would take a row of NULLs for NULL; IS DISTINCT FROM NULL does not, and
-    needs no equality operator.
-    """
-    name = sql.Identifier(column.name)
-    if column.type.oid in _SENT_AS_TEXT:
-        return name
-    return sql.SQL("case when {0} is distinct from null then concat({0}) end").format(name)
-
-
-def _rows(pgconn: pq.abc.PGconn, statement: bytes, relation: Relation) -> Iterator[memoryview]:
+    stream = open_copy(connection.pgconn)
     try:
-        pgconn.send_query(statement)
-        _require(pgconn, pq.ExecStatus.COPY_OUT, relation)
-        first = True
-        while (data := _payload(pgconn)) is not None:
-            if first:
-                data, first = _without_header(data), False
-            if len(data) > len(_TRAILER) or data.tobytes() not in (_TRAILER, b""):
-                yield data
-        _require(pgconn, pq.ExecStatus.COMMAND_OK, relation)
-        while _result(pgconn) is not None:
-            pass
+        stream.start(statement.as_bytes(connection))
     except psycopg.Error as error:
-        raise _refused(error, relation) from None
+        raise refused(error, relation) from None
+    return stream
 
 
-def _payload(pgconn: pq.abc.PGconn) -> memoryview | None:
-    """The next CopyData payload; None at the end. Waits outside of libpq, so that other threads run."""
-    while True:
-        length, data = pgconn.get_copy_data(1)
-        if length > 0:
-            return memoryview(data)
-        if length < 0:
-            return None
-        _wait(pgconn)
+def count_pages(connection: psycopg.Connection[Any], oids: Iterable[int]) -> dict[int, int]:
+    """How many blocks the heaps of these tables have, for those of which a copy can read ranges of blocks.
+
+    That is for ordinary tables of servers that find such ranges without reading all (Postgres 14 and later).
+    """
+    if connection.info.server_version < _RANGES_SINCE:
+        return {}
+    wanted = "{" + ",".join(str(oid) for oid in oids) + "}"
+    with reported("reading the catalog"):
+        rows = connection.execute(_COUNT_PAGES, [wanted]).fetchall()
+    return {oid: pages for oid, pages in rows if pages is not None}
 
 
-def _result(pgconn: pq.abc.PGconn) -> pq.abc.PGresult | None:
-    while pgconn.flush() == 1:
-        select.select([], [pgconn.socket], [])
-    while pgconn.is_busy():
-        _wait(pgconn)
-    return pgconn.get_result()
+def _as_written(column: Column) -> sql.Composable:
+    name = sql.Identifier(column.name)
+    return sql.SQL("encode({}, 'hex')").format(name) if column.type.kind is Kind.BYTEA else name
 
 
-def _wait(pgconn: pq.abc.PGconn) -> None:
-    select.select([pgconn.socket], [], [])
-    pgconn.consume_input()
-
-
-def _without_header(data: memoryview) -> memoryview:
-    """The first payload holds the file's header, and with it the first row or the trailer."""
-    signature, _, extension = _HEADER.unpack_from(data)
-    if signature != _SIGNATURE:
-        raise SourceError("the source's COPY does not begin with the header of the binary format")
-    return data[_HEADER.size + extension :]
-
-
-def _require(pgconn: pq.abc.PGconn, status: pq.ExecStatus, relation: Relation) -> None:
-    """Take the next result, which must be of this status."""
-    result = _result(pgconn)
-    if result is None or result.status == status:
-        return
-    while _result(pgconn) is not None:  # so that the session can go on
-        pass
-    raise _refused(postgres.error_from_result(result, encoding="utf-8"), relation)
-
-
-def _refused(error: psycopg.Error, relation: Relation) -> ReDmsError:
+def refused(error: psycopg.Error, relation: Relation) -> ReDmsError:
+    """The error of ours for one that the server raised in the copy of this table."""
     name = printable(relation.full_name)
     match error:
         case postgres.InsufficientPrivilege():
@@ -211,6 +191,6 @@ def _lock_unchanged(connection: psycopg.Connection[Any], relation: Relation, *, 
         connection.execute(lock)
         changed = connection.execute(compare).fetchall()[0][0]
     except psycopg.Error as error:
-        raise _refused(error, relation) from None
+        raise refused(error, relation) from None
     if changed:
         raise _altered(relation)
