@@ -13,7 +13,7 @@ from re_dms.errors import ChangesMissing, InvariantError, JournalError, JournalU
 from re_dms.failpoints import failpoint
 from re_dms.journal import keys
 from re_dms.journal.copies import LocalCopies
-from re_dms.journal.objects import RESET, Applied, CopyRequest, Model, Position, parse, to_json
+from re_dms.journal.objects import RESET, Applied, CopyRequest, ManifestEnd, Model, Position, parse, to_json
 from re_dms.journal.store import ObjectExists, ObjectMissing, Store
 from re_dms.journal.workspace import Workspace
 from re_dms.lsn import LSN
@@ -201,10 +201,12 @@ class Journal:
 
     def known_lsn(self) -> LSN | None:
         """The greatest position that the journal accounts for: the tail's end or the newest position."""
-        newest, tail = self.newest_position(), self.tail()  # a tail that comes in between counts
-        if tail is None:
+        newest, numbers = self.newest_position(), self.numbers()  # a tail that comes in between counts
+        if not numbers:
             return newest
-        return tail.end if newest is None else max(tail.end, newest)
+        # Its end is all that is wanted: a manifest of thousands of tables takes long to read whole.
+        end = self._read(keys.manifest_key(numbers[-1]), ManifestEnd).end
+        return end if newest is None else max(end, newest)
 
     def is_fresh(self) -> bool:
         """Whether nothing was captured yet: no batch and no position."""

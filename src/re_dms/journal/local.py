@@ -111,14 +111,23 @@ class LocalStore:
             return path.is_file()
 
     def list(self, prefix: str) -> list[str]:
-        return list(self.sizes(prefix))
+        return sorted(key for key, _ in self._found(prefix))
 
     def sizes(self, prefix: str) -> dict[str, int]:
-        directory = self._root / prefix.rpartition("/")[0]
-        with _told(directory):
-            found = {path.relative_to(self._root).as_posix(): size for path, size in _files(directory)}
-        hidden = f"{_TEMPORARIES}/"
-        return {key: found[key] for key in sorted(found) if key.startswith(prefix) and not key.startswith(hidden)}
+        with _told(self._root):
+            found = {}
+            for key, entry in self._found(prefix):
+                with suppress(FileNotFoundError):
+                    found[key] = entry.stat().st_size
+        return dict(sorted(found.items()))
+
+    def _found(self, prefix: str) -> Iterator[tuple[str, os.DirEntry[str]]]:
+        """Key and entry of each object that begins with `prefix`, in no order. There may be very many."""
+        directory, slash, _ = prefix.rpartition("/")
+        with _told(self._root / directory):
+            for key, entry in _files(str(self._root / directory), directory + slash):
+                if key.startswith(prefix) and not key.startswith(f"{_TEMPORARIES}/"):
+                    yield key, entry
 
     def delete(self, keys: Iterable[str]) -> None:
         paths = [self._path(key) for key in keys]
@@ -210,18 +219,17 @@ class LocalStore:
                         path.unlink()
 
 
-def _files(directory: Path) -> Iterator[tuple[Path, int]]:
-    """All files below `directory` with their sizes; what vanishes while we look is not there."""
+def _files(directory: str, key: str) -> Iterator[tuple[str, os.DirEntry[str]]]:
+    """All files below `directory`, whose keys begin with `key`; what vanishes while we look is not there."""
     try:
         entries = list(os.scandir(directory))
     except (FileNotFoundError, NotADirectoryError):
         return
     for entry in entries:
         if entry.is_dir(follow_symlinks=False):
-            yield from _files(Path(entry.path))
+            yield from _files(entry.path, f"{key}{entry.name}/")
         else:
-            with suppress(FileNotFoundError):
-                yield Path(entry.path), entry.stat().st_size
+            yield f"{key}{entry.name}", entry
 
 
 def _write_synced(files: Sequence[tuple[str, bytes]]) -> None:

@@ -38,6 +38,16 @@ class Position(BaseModel):
     position: LSN
 
 
+class ManifestEnd(BaseModel):
+    """What `known_lsn` wants of a manifest: the end that it covers. All else is passed over."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    format: int
+    dialect: int
+    end: LSN
+
+
 class CopyRequest(BaseModel):
     """An operator's wish that capture copies a table again."""
 

@@ -158,7 +158,7 @@ class Watcher:
             self._published = {table.oid: table for table in plan.tables}
         self._pending = _Look(
             seen=seen,
-            filled={oid: frozenset(self._filled(oid, each)) for oid, each in seen.items()},
+            filled={oid: frozenset(self._filled(oid, each)) for oid, each in seen.items() if each.leaves},
             described=described,
             copied_at={oid: tables[oid].copied_at for oid in seen},
             relations={oid: tables[oid].relation for oid in described},
