@@ -98,9 +98,20 @@ PROVOKING = [
 ]  # fmt: skip
 
 
-NUMBER = r"-?[0-9]*\.?[0-9]*|NaN|-?Infinity"
-DATE = r"-?infinity|[0-9]{4,7}-[01][0-9]-[0-3][0-9]( .*)?"
-SHAPES = {Kind.NUMERIC: NUMBER, Kind.DATE: DATE, Kind.TIMESTAMP: DATE, Kind.TIMESTAMPTZ: DATE}
+NUMBER = r"-?[0-9]{1,1100}(\.[0-9]{1,9})?|NaN|-?Infinity"
+DATE = r"-?infinity|[0-9]{4,7}-[01][0-9]-[0-3][0-9]( BC)?"
+MOMENT = r"-?infinity|[0-9]{4,6}-[01][0-9]-[0-3][0-9] [0-2][0-9]:[0-5][0-9]:[0-5][0-9](\.[0-9]{1,6})?(\+00)?( BC)?"
+FLOAT = r"NaN|-?Infinity|-?[0-9]{1,3}(\.[0-9]{1,5})?(e[+-][0-9]{2,3})?"
+SHAPES = {
+    Kind.FLOAT4: FLOAT,
+    Kind.FLOAT8: FLOAT,
+    Kind.INTERVAL: r"-?infinity|-?[0-9]{1,3} days|[0-9]{2}:[0-9]{2}:[0-9]{2}",
+    Kind.BYTEA: r"([0-9a-f]{2}){0,9}",
+    Kind.NUMERIC: NUMBER,
+    Kind.DATE: DATE,
+    Kind.TIMESTAMP: MOMENT,
+    Kind.TIMESTAMPTZ: MOMENT,
+}
 
 
 def is_possible(value: Any, kind: Kind) -> bool:
