@@ -65,8 +65,7 @@ class Encoder:
         plan = self._plan()
         self.number, self.end, self.last_commit = plan.number, plan.end, plan.last_commit
         self.dropped = plan.dropped
-        tail = self.journal.tail()
-        self.registry = None if tail is None else tail.registry
+        self.registry = plan.registry
         self.relations = Relations(self.sql, self.source, self.settings.name, plan.tables, plan.publication)
         self.durable = max(plan.known, self.end)
         seconds = self.settings.capture.catalog_seconds

@@ -16,7 +16,7 @@ from re_dms.errors import RESET, ChangesMissing, ConfigurationError, SourceError
 from re_dms.failpoints import failpoint
 from re_dms.journal.journal import Journal
 from re_dms.lsn import LSN
-from re_dms.manifest import Commit, PublicationMark, Root, TableState
+from re_dms.manifest import Commit, PublicationMark, RegistryRef, Root, TableState
 from re_dms.settings import SourceSettings
 from re_dms.source import publication as publications
 from re_dms.source.carried import plan_tables
@@ -41,6 +41,7 @@ class Plan:
     end: LSN
     known: LSN
     last_commit: Commit | None
+    registry: RegistryRef | None
     tables: dict[int, TableState]
     publication: PublicationMark | None
     to_copy: tuple[publications.PublishedTable, ...]
@@ -122,6 +123,7 @@ def plan_capture(
         end=start if tail is None else tail.end,
         known=start if known is None else known,
         last_commit=None if tail is None else tail.last_commit,
+        registry=None if tail is None else tail.registry,
         tables={oid: table for oid, table in state.items() if oid in wanted},
         publication=None if registry is None else registry.publication,
         to_copy=to_copy,
