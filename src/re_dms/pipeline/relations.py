@@ -54,16 +54,22 @@ class KnownTables:
         self.tables = tables
         self.publication = publication
         self.changed = False
+        self._copied_at: dict[int, LSN] | None = None
         self.sealed()
 
     @property
     def copied_at(self) -> dict[int, LSN]:
         """Per table the position of its copy: the stream's rows before it are in the copy."""
-        return {oid: state.copied_at for oid, state in self.tables.items() if state.copied_at is not None}
+        if self._copied_at is None:  # asked for every part, and there may be thousands of tables
+            self._copied_at = {
+                oid: state.copied_at for oid, state in self.tables.items() if state.copied_at is not None
+            }
+        return self._copied_at
 
     def copied(self, relation: Relation, position: LSN, watched: Watched | None = None) -> None:
         """A copy of the table as of `position` is about to be in the journal; `watched` is of the same moment."""
         self.tables[relation.oid] = TableState(relation=relation, copied_at=position, watched=watched)
+        self._copied_at = None
         self.changed = True
 
     def watch(self, oid: int, watched: Watched, *, relation: Relation | None = None) -> None:
@@ -126,7 +132,7 @@ class KnownTables:
     def revert(self) -> None:
         """Know again what the journal knows: the open batch is given up, the stream is sent again from its start."""
         tables, self.publication = self._in_journal
-        self.tables = dict(tables)
+        self.tables, self._copied_at = dict(tables), None
         self.changed = False
 
 
