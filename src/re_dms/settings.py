@@ -74,7 +74,7 @@ class WarehouseSettings:
 class CaptureSettings:
     """When a batch closes (at a commit): by bytes received, by rows, or `flush_seconds` after the batch before.
 
-    `streaming`: large transactions are sent while they run, and wait for their end in `spill_directory` ("": the place
+    `streaming`: large transactions are sent while they run, and wait for their end in `spill_directory` (None: the place
     for temporary files that outlive a restart, else the system's).
     """
 
@@ -87,7 +87,7 @@ class CaptureSettings:
     catalog_seconds: float = 10.0
     copy_connections: int = 2
     streaming: bool = True
-    spill_directory: str = ""
+    spill_directory: str | None = None
 
     @property
     def flush_bytes(self) -> int:

@@ -107,6 +107,8 @@ def test_every_key_can_be_set_by_its_environment_variable():
         "capture.pause_seconds_max": ("4", 4.0),
         "capture.catalog_seconds": ("5", 5.0),
         "capture.copy_connections": ("3", 3),
+        "capture.streaming": ("false", False),
+        "capture.spill_directory": ("/srv/spill", "/srv/spill"),
         "log.level": ("debug", "debug"),
         "log.format": ("json", "json"),
     }

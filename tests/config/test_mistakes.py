@@ -73,6 +73,8 @@ BAD = {
     "capture.pause_seconds_max": (*NUMBERS, 31),
     "capture.catalog_seconds": NUMBERS,
     "capture.copy_connections": (*WHOLE, 17),
+    "capture.streaming": (SECRET, 7, "", []),
+    "capture.spill_directory": (SECRET, 7, True, [SECRET], {"a": SECRET}),
     "log.level": (*WORDS, "", "INFO", "trace"),
     "log.format": (*WORDS, "", "xml"),
 }  # fmt: skip

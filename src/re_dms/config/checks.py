@@ -147,6 +147,13 @@ def region(text: str) -> str:
     return text
 
 
+def directory(text: str) -> str:
+    """A directory of this machine, as an absolute path; whether it is there is seen when it is needed."""
+    if not text.startswith("/"):
+        raise ValueError("must be an absolute path: /srv/re_dms/spill")
+    return text
+
+
 def kms_key(text: str) -> str:
     """A KMS key: ARN, id or alias."""
     if not text.isprintable() or not text.isascii() or " " in text or len(text) > KMS_KEY_BYTES_MAX:

@@ -162,8 +162,8 @@ class CaptureSection(Section):
         description="Large transactions are received while they run (Postgres 14 and later) instead of being kept on "
         "the source's disk until they end. What is rolled back never reaches the journal.",
     )
-    spill_directory: str = Field(
-        _CAPTURE.spill_directory,
+    spill_directory: Annotated[Annotated[str, AfterValidator(checks.directory)] | None, Unset] = Field(
+        None,
         description="Where large transactions wait for their end, in files of re_dms alone that no directory lists. "
         "Default: /var/tmp, or the system's place for temporary files where there is none.",
         examples=["/srv/re_dms/spill"],

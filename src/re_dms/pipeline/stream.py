@@ -19,7 +19,7 @@ from re_dms.lsn import LSN
 from re_dms.pipeline.cutter import Cutter
 from re_dms.pipeline.gate import gate_for
 from re_dms.pipeline.intake import Handlers, Intake, StreamCommit
-from re_dms.pipeline.pace import Pace
+from re_dms.pipeline.pace import socket_pace, tcp_pace
 from re_dms.pipeline.progress import Progress
 from re_dms.pipeline.ring import Ring
 from re_dms.pipeline.surroundings import Surroundings
@@ -30,9 +30,6 @@ from re_dms.source.replication import PartsRefused, ReplicationConnection, parse
 
 log = structlog.get_logger()
 
-# A unix socket holds less than a millisecond of messages at full speed.
-_PAUSE_SOCKET_SECONDS: Final = 0.0003
-_PAUSE_TCP_SECONDS: Final = 0.003
 _ASKED_SECONDS: Final = 0.05
 _SLOT_REPORT_SECONDS: Final = 10.0
 _HELD_SECONDS_MAX: Final = 5.0
@@ -85,7 +82,7 @@ class Stream:
     def run(self) -> None:
         """Stream until drained. Raises what the classifier knows."""
         self.watch = Watch(self.source)
-        self.pace = Pace(_PAUSE_SOCKET_SECONDS if self.watch.over_socket else _PAUSE_TCP_SECONDS)
+        self.pace = socket_pace() if self.watch.over_socket else tcp_pace()
         try:
             while True:
                 self._open()
