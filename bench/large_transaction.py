@@ -69,9 +69,14 @@ def measure(*, rows: int, rounds: int, pg_bin: Path | None = None) -> dict[str, 
                 "backlog_backend_cpu_seconds": spread(side.cpu_seconds["backends"] for side in backlog[name]),
                 "peak_pss_mb": peak_pss_mb(live[name]),
                 "backlog_peak_pss_mb": peak_pss_mb(backlog[name]),
+                "backlog_server_spilled_mb": _mb(backlog[name][0].more["spilled"]),
                 "journal_megabytes": round(live[name][0].more["bytes"] / 1_000_000, 1),
             }
         return {**figures, **facts(server)}
+
+
+def _mb(size: int | None) -> float | None:
+    return None if size is None else round(size / 1_000_000, 1)
 
 
 def _from_first(side: Side) -> float:
@@ -133,8 +138,17 @@ class _Bench:
         opened = next(moment(event) for event in events if event["event"] == "streaming")
         sealed = max(moment(event) for event in events if event["event"] == "sealed")
         self._require_all(pipeline)
+        spilled = self._spilled_bytes(pipeline.name)
         pipeline.drop()
-        return replace(side, seconds=sealed - opened)
+        return replace(side, seconds=sealed - opened, more={"spilled": spilled})
+
+    def _spilled_bytes(self, slot: str) -> int | None:
+        """What the server wrote to its own disk of the transaction before it sent it; None where it does not tell."""
+        if self.server.version < (14, 0):
+            return None
+        query = f"select spill_bytes from pg_stat_replication_slots where slot_name = '{slot}'"
+        found = self.server.execute(query, dbname=DATABASE)
+        return int(found[0][0]) if found else None
 
     def _pipeline(self, name: str, table: str, mode: _Mode) -> Pipeline:
         return Pipeline(

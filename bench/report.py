@@ -139,6 +139,10 @@ def _large(parts: Parts) -> str:
         rows = [[label, *(_spread(each[mode][key]) for mode in modes)] for key, label in labels.items()]
         rows.append(["peak PSS of all our processes, MB: live", *(f"{each[mode]['peak_pss_mb']}" for mode in modes)])
         rows.append(["… as a backlog", *(f"{each[mode]['backlog_peak_pss_mb']}" for mode in modes)])
+        spilled = [each[mode].get("backlog_server_spilled_mb") for mode in modes]
+        rows.append(
+            ["… spilled by Postgres to its disk, MB", *("" if size is None else f"{size:,.0f}" for size in spilled)]
+        )
         ratios = ""
         if "ratio" in each:
             ratios = (

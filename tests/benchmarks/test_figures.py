@@ -13,6 +13,7 @@ if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
 from bench import every, report  # noqa: E402 - the bench lies beside the package and is not installed
+from bench.__main__ import main  # noqa: E402
 from bench.latency import _quantile, _weighted  # noqa: E402
 from bench.plot import plot  # noqa: E402
 from bench.points import steepest  # noqa: E402
@@ -77,6 +78,14 @@ def test_the_section_is_put_between_its_marks_and_nowhere_else() -> None:
 def test_the_documents_section_can_be_written_anew() -> None:
     text = (ROOT / "docs" / "performance.md").read_text()
     assert report.write(text, {}).count(report.BEGIN) == 1
+
+
+def test_every_command_is_named_where_we_say_how_to_measure() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    measurements = text[text.index("## Measurements") : text.index("## Style")]
+    assert [
+        name for name in main.commands if f"`{name}`" not in measurements and f"bench {name}" not in measurements
+    ] == []
 
 
 def test_all_takes_no_longer_than_it_may() -> None:
