@@ -9,7 +9,7 @@ from xml.sax.saxutils import escape
 
 _WIDTH: Final = 640
 _HEIGHT: Final = 400
-_LEFT, _RIGHT, _TOP, _BOTTOM = 76, 24, 48, 56
+_LEFT, _RIGHT, _TOP, _BOTTOM = 76, 44, 48, 56
 _COLOURS: Final = ("#1f5fa8", "#c1541c", "#3b7f3b", "#7a4a9c")
 _FONT: Final = 'font-family="sans-serif" font-size="12" fill="#333"'
 
@@ -29,9 +29,11 @@ class _Axis:
         return round(self._start + (log10(value) - self.first) * self._scale, 1)
 
     @property
-    def decades(self) -> list[float]:
-        """The values with a label."""
-        return [float(10**power) for power in range(self.first, self.last + 1)]
+    def labels(self) -> list[float]:
+        """The values with a label: whole decades, and where these are few, twos and fives between them."""
+        steps = (1, 2, 5) if self.last - self.first <= 2 else (1,)
+        every = [10.0**power * step for power in range(self.first, self.last + 1) for step in steps]
+        return [value for value in every if value <= 10.0**self.last]
 
 
 def plot(title: str, x_label: str, y_label: str, curves: Mapping[str, Points]) -> str:
@@ -56,11 +58,11 @@ def plot(title: str, x_label: str, y_label: str, curves: Mapping[str, Points]) -
 
 def _grid(x: _Axis, y: _Axis) -> list[str]:
     parts = []
-    for value in x.decades:
+    for value in x.labels:
         at = x.at(value)
         parts.append(f'<path d="M{at} {_TOP}V{_HEIGHT - _BOTTOM}" stroke="#ddd" fill="none"/>')
         parts.append(f'<text x="{at}" y="{_HEIGHT - _BOTTOM + 18}" {_FONT} text-anchor="middle">{value:,.10g}</text>')
-    for value in y.decades:
+    for value in y.labels:
         at = y.at(value)
         parts.append(f'<path d="M{_LEFT} {at}H{_WIDTH - _RIGHT}" stroke="#ddd" fill="none"/>')
         parts.append(f'<text x="{_LEFT - 8}" y="{at + 4}" {_FONT} text-anchor="end">{value:,.10g}</text>')
