@@ -295,3 +295,29 @@ def test_a_full_disk_is_unavailable_and_works_again_once_there_is_room(full_disk
     store.delete(["data/1/a"])
     store.create("data/2/a", b"x" * (FULL_DISK_BYTES // 2))
     assert len(store.get("data/2/a")) == FULL_DISK_BYTES // 2
+
+
+def test_a_batch_costs_a_sync_for_each_file_and_for_each_directory_that_got_a_name(root: Path, syncs: Syncs) -> None:
+    """Syncs are what a batch waits for: whatever else happens in the root, nothing is synced twice."""
+    store = LocalStore(root)
+    for number in range(3):
+        store.create_many([(f"data/{number}/a", b"x"), (f"data/{number}/b", b"y")])
+        store.create(f"batches/{number}.json", b"z")
+    store.put("applied.json", b"")
+    syncs.names.clear()
+    store.create_many([("data/3/a", b"x"), ("data/3/b", b"y")])
+    store.create("batches/3.json", b"z")
+    files = [path for path in syncs.names if path.parent.name == ".tmp"]
+    assert len(files) == 3
+    directories = [path.relative_to(root).as_posix() for path in syncs.names if path not in files]
+    assert directories == ["data", "data/3", "batches"]
+
+
+def test_names_that_another_made_and_did_not_sync_are_made_durable(root: Path, syncs: Syncs) -> None:
+    store = LocalStore(root)
+    store.create("batches/1.json", b"")
+    (root / "data").mkdir()
+    (root / "data" / "1").mkdir()
+    syncs.names.clear()
+    store.create("data/1/a", b"x")
+    assert {root, root / "data", root / "data" / "1"} <= set(syncs.names)

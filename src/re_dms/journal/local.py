@@ -13,7 +13,7 @@ import socket
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Final
 
@@ -45,7 +45,7 @@ class LocalStore:
     def __init__(self, root: Path) -> None:
         self._root = Path(os.path.normpath(root))
         self._settled: dict[Path, int] = {}
-        self._settled_root = -1
+        self._named: dict[Path, int] = {}
         self._temporary_prefix = f"{socket.gethostname()}-{os.getpid()}-"
         self._remove_leftovers()
 
@@ -181,22 +181,30 @@ class LocalStore:
             raise ObjectExists(f"{key} exists in {self._root}") from None
 
     def _make_directory(self, directory: Path) -> None:
-        """Make `directory` and what is missing above it, each durable before the next."""
+        """Make `directory` and what is missing above it, each durable before the next, whoever made them."""
         for level in (*reversed(directory.parents), directory):
             if not level.is_dir():
                 with suppress(FileExistsError):
                     level.mkdir(mode=0o700)
                 _sync_directory(level.parent)
-        if directory != self._root:
-            self._settle_down_to(directory.parent)
+            elif self._root in (level, level.parent):
+                self._settle_name(level)
+            elif self._root in level.parents:
+                self._settle(level.parent)
+
+    def _settle_name(self, directory: Path) -> None:
+        """Make the name of the root, or of a directory in it, durable; once, for they are there to stay."""
+        inode = directory.stat().st_ino
+        if self._named.get(directory) == inode:
+            return
+        # Above the journal we may have no rights, nor did we make it.
+        with suppress(PermissionError) if directory == self._root else nullcontext():
+            _sync_directory(directory.parent)
+        self._named[directory] = inode
 
     def _settle_down_to(self, directory: Path) -> None:
         """Make durable every name from the root's own down to those in `directory`, whoever made them."""
-        inode = self._root.stat().st_ino
-        if inode != self._settled_root:
-            with suppress(PermissionError):  # above the journal we may have no rights, nor did we make it
-                _sync_directory(self._root.parent)
-            self._settled_root = inode
+        self._settle_name(self._root)
         for level in (*reversed(directory.parents), directory):
             if level == self._root or self._root in level.parents:
                 self._settle(level)
