@@ -113,7 +113,7 @@ PARTS: Final[dict[str, Part]] = {
         command="growth --directory docs/bench",
         seconds=360,
         measure=growth.measure,
-        options={"tables": 10_000, "changes": 100_000, "values": 1_600_000, "rows_max": 1_000_000},
+        options={"tables": 10_000, "changes": 200_000, "values": 4_000_000, "rows_max": 1_000_000},
         quick={"tables": 10, "changes": 200, "values": 2_000, "rows_max": 100},
     ),
     "guard": Part(

@@ -54,8 +54,8 @@ class World:
         began = time.monotonic()
         pipeline.begin()
         self.first_start_seconds = time.monotonic() - began
-        self.meter = Meter(pipeline=pipeline)
-        self.meter.zero()
+        self.meter = Meter(pipelines=[pipeline])
+        self.meter.begin()
 
     @property
     def sizes(self) -> list[int]:

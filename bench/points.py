@@ -32,26 +32,34 @@ class Point:
 
 @dataclass(kw_only=True)
 class Meter:
-    """Takes points with one pipeline: it is at rest while a load is made, then runs to the load's end."""
+    """Takes points with pipelines that are at rest while a load is made, then run to its end, one after the other.
 
-    pipeline: Pipeline
+    Of several the cheapest run counts: what else the machine does makes a run dearer, never cheaper.
+    """
+
+    pipelines: Sequence[Pipeline]
     base_cpu_seconds: float = 0.0
     base_backend_seconds: float = 0.0
 
-    def zero(self) -> None:
-        """Measure runs with nothing to do, which later points are freed of."""
-        points = [self.take(0) for _ in range(_BASES)]
+    def begin(self) -> None:
+        """Copy what is there, then measure runs with nothing to do: later points are freed of what these use."""
+        for pipeline in self.pipelines:
+            pipeline.begin()
+        points = [self._run(pipeline, 0) for _ in range(_BASES) for pipeline in self.pipelines]
         self.base_cpu_seconds = statistics.median(point.cpu_seconds for point in points)
         self.base_backend_seconds = statistics.median(point.backend_cpu_seconds for point in points)
 
     def take(self, changes: int) -> Point:
         """Run to the end of what was written. Raises DifferentWork when that was not so many changes."""
-        server = self.pipeline.server
+        return min((self._run(pipeline, changes) for pipeline in self.pipelines), key=lambda point: point.cpu_seconds)
+
+    def _run(self, pipeline: Pipeline, changes: int) -> Point:
+        server = pipeline.server
         end = server.execute("select pg_current_wal_insert_lsn()::text", dbname=DATABASE)[0][0]
         server.execute("checkpoint")
         began = time.time()
-        side = self.pipeline.finish("--until-lsn", end)
-        events = self.pipeline.events()
+        side = pipeline.finish("--until-lsn", end)
+        events = pipeline.events()
         opened = next(moment(event) for event in events if event["event"] == "streaming")
         sealed = [event for event in events if event["event"] == "sealed"]
         found = sum(event["changes"] for event in sealed)
