@@ -126,8 +126,8 @@ class World:
         assert body[0] == ord("k")
         self.keepalives += 1
 
-    def _commit(self, body: memoryview) -> None:
-        self.cutter.committed(self.gate.committed(body), 0.0)
+    def _commit(self, body: memoryview, messages: int) -> None:
+        self.cutter.committed(self.gate.committed(body), 0.0, messages)
 
     def _stream_commit(self, commit: StreamCommit) -> None:
         waiting = self.waiting.take(commit.xid)

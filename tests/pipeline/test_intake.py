@@ -19,7 +19,7 @@ from re_dms.settings import CaptureSettings
 
 CAPACITY = 4096
 SIZES = st.lists(st.integers(1, 5000), min_size=1, max_size=20)
-IN_PROCESS = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+IN_PROCESS = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @contextmanager
@@ -181,6 +181,20 @@ def test_what_is_no_copy_data_goes_to_the_connection_in_its_turn(tmp_path: Path)
         made.feed(fed)
         assert made.messages == [begin(1), row(5, 1), commit(1), None]
     assert fed.others == [ord("N")]
+
+
+def test_what_comes_between_two_transactions_is_no_transaction(tmp_path: Path) -> None:
+    """A source at rest is confirmed: not while a transaction is open."""
+    message = b"M" + struct.pack("!BQ", 0, 1) + b"p\0" + struct.pack("!I", 1) + b"x"
+    first = [begin(1), row(5, 1), commit(1)]
+    with world(tmp_path) as made:
+        made.intake.receive(Fed(b"".join(map(xlog, [*first, message])), [1000]), until=float("inf"))  # type: ignore[arg-type]
+        assert not made.gate.in_transaction
+        made.intake.receive(Fed(b"".join(map(xlog, [message, begin(2)])), [1000]), until=float("inf"))  # type: ignore[arg-type]
+        assert made.gate.in_transaction
+        made.feed(Fed(b"".join(map(xlog, [row(5, 2), message, commit(2)])), [1000]))
+        assert not made.gate.in_transaction
+        assert made.messages == [*first, message, message, begin(2), row(5, 2), message, commit(2), None]
 
 
 def test_a_new_connection_forgets_what_the_one_before_has_sent(tmp_path: Path) -> None:

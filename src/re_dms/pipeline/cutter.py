@@ -73,16 +73,22 @@ class Cutter:
         due_at = self.due_at
         return due_at is not None and now >= due_at
 
-    def committed(self, end: LSN, now: float) -> None:
-        """The last message in the region is a Commit that ends at `end`: close the batch here if it is time."""
+    @property
+    def is_full(self) -> bool:
+        """Whether the batch closes at the next commit, for its bytes or rows."""
         writer = self.ring.writer
-        self._committed, self._end = len(writer.lengths), end
-        if self._since is None:
-            self._since = now
-        full = (
+        return (
             self._bytes_shipped + writer.position >= self.capture.flush_bytes
             or self._rows_shipped + len(writer.lengths) >= self.capture.flush_rows
         )
+
+    def committed(self, end: LSN, now: float, messages: int | None = None) -> None:
+        """The last of the region's messages (or of its first `messages`) is a Commit that ends at `end`: close the batch
+        here if it is time."""
+        self._committed, self._end = len(self.ring.writer.lengths) if messages is None else messages, end
+        if self._since is None:
+            self._since = now
+        full = self.is_full
         if full or self.is_due(now):
             self.close(wait=full)
 

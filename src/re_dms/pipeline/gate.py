@@ -38,6 +38,10 @@ class Gate(Protocol):
     in_transaction: bool
     skipping: bool
 
+    @property
+    def is_open(self) -> bool:
+        """Whether every transaction from here on is kept: only their ends have to be told, and of many the last alone."""
+
     def reset(self) -> None:
         """A new connection: no transaction is open."""
 
@@ -65,6 +69,11 @@ class MessageGate:
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
         self.reset()
+
+    @property
+    def is_open(self) -> bool:
+        """See Gate."""
+        return self._progress.is_beyond
 
     def reset(self) -> None:
         """See Gate."""
@@ -111,6 +120,11 @@ class LineGate:
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
         self.reset()
+
+    @property
+    def is_open(self) -> bool:
+        """See Gate."""
+        return self._progress.is_beyond
 
     def reset(self) -> None:
         """See Gate."""

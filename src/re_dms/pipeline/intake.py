@@ -26,6 +26,7 @@ from re_dms.source.replication import XLOG_DATA, ReplicationConnection
 _STREAM_START, _STREAM_STOP, _STREAM_COMMIT, _STREAM_ABORT = b"SEcA"
 _PARTS: Final = frozenset((_STREAM_START, _STREAM_STOP, _STREAM_COMMIT, _STREAM_ABORT))
 _EVERYTHING: Final = range(256)
+_MESSAGES: Final = frozenset(b"Mm")  # of applications, in both plugins: they come outside of transactions too
 _XID: Final = struct.Struct("!I")
 _COMMIT: Final = struct.Struct("!IBQQq")  # xid, flags, commit LSN, end LSN, time
 _ABORT: Final = struct.Struct("!II")  # xid, xid of the subtransaction
@@ -55,7 +56,7 @@ class Handlers:
     """Who is told of what needs a look, in its turn: what was laid down before is noted by then."""
 
     keepalive: Callable[[bytes], None]
-    commit: Callable[[memoryview], None]
+    commit: Callable[[memoryview, int], None]  # and how many messages of the region are noted up to it
     stream_commit: Callable[[StreamCommit], None]
 
 
@@ -113,27 +114,50 @@ class Intake:
         """Read the whole messages that were not read yet."""
         if self._block is not None:
             self._block.start, self._block.messages = writer.taken, len(writer.starts)
-        while (passed := self._pass(writer, self._looked_at(connection))) is not None:
+        one_by_one = not self._gate.is_open
+        while True:
+            at, before = writer.taken, len(writer.starts)
+            looked_at = self._looked_at(connection, one_by_one=one_by_one)
+            writer.taken, passed, committed = note_rows(
+                writer.view, at, writer.position, writer.starts, writer.lengths, looked_at
+            )
+            if committed and self._cutter.is_full:
+                # The batch closes at one of these commits, and not at the last.
+                writer.taken, one_by_one = at, True
+                del writer.starts[before:], writer.lengths[before:]
+                continue
+            if committed:
+                if passed is not None:
+                    writer.taken = passed.start - FRAME_BYTES  # in its turn
+                self._commit(writer, committed)
+                writer = self._ring.writer  # it may have been shipped; what was behind has moved
+                continue
+            if self._block is None and len(writer.starts) > before:
+                self._gate.in_transaction = True
+            if passed is None:
+                break
             if passed.kind != COPY_DATA:
                 connection.other(passed.kind, bytes(writer.view[passed.start : passed.end]))
             else:
                 self._look(writer, passed)
             if writer is not self._oversized:
-                # It may have been shipped; what was behind this message has moved to the next one then.
-                writer = self._ring.writer
+                writer = self._ring.writer  # as above
         if self._block is not None:
             self._divert(writer, writer.taken)
 
-    def _looked_at(self, connection: ReplicationConnection) -> Collection[int]:
+    def _looked_at(self, connection: ReplicationConnection, *, one_by_one: bool) -> Collection[int]:
         if self._gate.skipping:
             return _EVERYTHING
-        return BORDERS | _PARTS if connection.in_parts else BORDERS
+        borders = BORDERS if one_by_one else _MESSAGES
+        return borders | _PARTS if connection.in_parts else borders
 
-    def _pass(self, writer: Writer, looked_at: Collection[int]) -> Passed | None:
-        writer.taken, passed = note_rows(
-            writer.view, writer.taken, writer.position, writer.starts, writer.lengths, looked_at
-        )
-        return passed
+    def _commit(self, writer: Writer, committed: int) -> None:
+        """All transactions up to the message before number `committed` are over."""
+        last = committed - 1
+        goes_on = len(writer.starts) > committed
+        start = writer.starts[last]
+        self._handlers.commit(writer.view[start : start + writer.lengths[last]], committed)
+        self._gate.in_transaction = goes_on
 
     def _look(self, writer: Writer, passed: Passed) -> None:
         """One CopyData that is no row, or one while all are passed over."""
@@ -148,7 +172,7 @@ class Intake:
             writer.starts.append(passed.start)
             writer.lengths.append(len(body))
             if tag == COMMIT:
-                self._handlers.commit(body)
+                self._handlers.commit(body, len(writer.starts))
 
     # ------------------------------------------------------------------ transactions in parts
 

@@ -1,4 +1,4 @@
-"""Messages in received bytes: where the rows are, and which messages need a look.
+"""Messages in received bytes: where they are, and which of them need a look.
 
 Source: https://www.postgresql.org/docs/current/protocol-message-formats.html
         https://www.postgresql.org/docs/current/protocol-logicalrep-message-formats.html
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from re_dms.pipeline.buffers import FRAME_BYTES
+from re_dms.pipeline.gate import COMMIT
 from re_dms.source.copy_stream import COPY_DATA, FRAME
 from re_dms.source.replication import XLOG_DATA
 
@@ -30,36 +31,39 @@ class Passed:
 
 def note_rows(
     view: memoryview, at: int, end: int, starts: list[int], lengths: list[int], looked_at: Collection[int]
-) -> tuple[int, Passed | None]:
-    """Note starts and lengths of the rows' bodies from `at` on, up to the first whole message that needs a look.
+) -> tuple[int, Passed | None, int]:
+    """Note starts and lengths of the messages' bodies from `at` on, up to the first whole one that needs a look.
 
-    Rows are XLogData whose tag is not in `looked_at`. Returns up to where was read, and that message; None when no whole
-    message is left before `end`.
+    Noted are XLogData whose tag is not in `looked_at`. Returns up to where was read; that message, None when no whole one is
+    left before `end`; and how many messages are noted up to the last Commit, 0 when none was found.
     """
     unpack, start, length_of, last = _HEAD.unpack_from, starts.append, lengths.append, end - _HEAD.size
+    committed = 0
     while at <= last:
         kind, length, first, tag = unpack(view, at)
         after = at + 1 + length
         if after > end:
-            return at, None
+            return at, None, committed
         if kind != COPY_DATA or first != XLOG_DATA or tag in looked_at:
-            return after, Passed(kind, at + FRAME_BYTES, after)
+            return after, Passed(kind, at + FRAME_BYTES, after), committed
         start(at + FRAME_BYTES)
         length_of(length - _LENGTH_BYTES)
+        if tag == COMMIT:
+            committed = len(starts)
         at = after
     if end - at >= FRAME_BYTES:  # a short one, at the end of what is there
         kind, length = FRAME.unpack_from(view, at)
         after = at + 1 + length
         if after <= end:
-            return after, Passed(kind, at + FRAME_BYTES, after)
-    return at, None
+            return after, Passed(kind, at + FRAME_BYTES, after), committed
+    return at, None, committed
 
 
 def note_all(view: memoryview, end: int) -> tuple[list[int], list[int], int]:
     """Starts and lengths of all XLogData of a stream's bytes, and where the last whole message ends."""
     starts: list[int] = []
     lengths: list[int] = []
-    at, passed = note_rows(view, 0, end, starts, lengths, ())
+    at, passed, _ = note_rows(view, 0, end, starts, lengths, ())
     while passed is not None:
-        at, passed = note_rows(view, at, end, starts, lengths, ())
+        at, passed, _ = note_rows(view, at, end, starts, lengths, ())
     return starts, lengths, at

@@ -74,6 +74,11 @@ class Progress:
         """Whether the tail's last COMMIT has to go by first: until then, all that is sent is in the journal already."""
         return not self._verified
 
+    @property
+    def is_beyond(self) -> bool:
+        """Whether all that the journal vouches for has gone by: what comes now is new."""
+        return self._verified and self._passed
+
     def is_known(self, final: LSN) -> bool:
         """Whether the transaction whose commit record starts at `final` is in the journal already."""
         return final < self.tail_end

@@ -175,11 +175,11 @@ class Stream:
                 if ready:
                     self._listen(0)
 
-    def _committed(self, data: memoryview) -> None:
+    def _committed(self, data: memoryview, messages: int) -> None:
         end = self.gate.committed(data)
         failpoint("capture.received")
         now = time.monotonic()
-        self.cutter.committed(end, now)
+        self.cutter.committed(end, now, messages)
         self._stay_alive(now)
 
     def _stream_committed(self, commit: StreamCommit) -> None:
