@@ -237,7 +237,7 @@ class _Session:
                 laid += size
                 if writer.is_full:
                     yield from self._change(stream, oid)
-                elif size == 0:
+                elif stream.drained:
                     if bytes(writer.view[max(0, writer.position - _READY_BYTES) : writer.position - 1]) == _READY:
                         self._settle(stream)
                     else:
