@@ -214,6 +214,7 @@ class SealedCopy:
 
     def __init__(self, pgconn: pq.abc.PGconn) -> None:
         self._pgconn = pgconn
+        self._over = False
         self._rest = memoryview(b"")
         self.drained = True
 
@@ -224,6 +225,7 @@ class SealedCopy:
 
     def start(self, statement: bytes) -> None:
         """See CopyStream."""
+        self._over = False
         self._pgconn.send_query(statement)
         result = self._result()
         if result is not None and result.status in _COPYING:
@@ -236,20 +238,22 @@ class SealedCopy:
         """See CopyStream."""
         laid = self._lay(room, 0)
         self.drained = asked = False
-        while laid < min(len(room), _AT_ONCE_BYTES):
+        while not self._over and laid < min(len(room), _AT_ONCE_BYTES):
             size, data = self._pgconn.get_copy_data(1)
             if size > 0:
                 self._rest = memoryview(FRAME.pack(COPY_DATA, size + _LENGTH_BYTES) + bytes(data))
                 laid = self._lay(room, laid)
                 asked = False
-            elif size < 0 and laid == 0:
-                self._end()
-            elif asked or size < 0:
-                self.drained = size == 0
+            elif size < 0:
+                self._over = True  # libpq says so once
+            elif asked:
+                self.drained = True
                 break
             else:
                 self._pgconn.consume_input()
                 asked = True
+        if self._over and laid == 0:
+            self._end()
         return laid
 
     def other(self, kind: int, body: bytes) -> None:
