@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import stat
+import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,7 +15,7 @@ import psycopg
 import pytest
 
 from fix_pipeline import Pipeline
-from fix_postgres import Database, PostgresFactory
+from fix_postgres import Database, drop_database
 from localpg import LocalPostgres
 from re_dms.errors import SourceError, SourceUnavailable
 from re_dms.pipeline.waiting import Waiting, WaitingTransactions
@@ -24,26 +25,28 @@ SMALL = {"logical_decoding_work_mem": "64kB", "max_prepared_transactions": "4"}
 SINCE = (14, 0)
 
 
-@pytest.fixture
-def streaming_server(postgres_factory: PostgresFactory) -> LocalPostgres:
-    server = postgres_factory(settings=SMALL)
-    if server.version < SINCE:
-        pytest.skip("Postgres sends transactions while they run since version 14")
-    return server
+@pytest.fixture(scope="module")
+def streaming_server(pg_bin: Path | None) -> Iterator[LocalPostgres]:
+    with LocalPostgres(pg_bin=pg_bin, settings=SMALL) as server:
+        if server.version < SINCE:
+            pytest.skip("Postgres sends transactions while they run since version 14")
+        yield server
 
 
 @pytest.fixture
 def pipeline(streaming_server: LocalPostgres, tmp_path: Path) -> Iterator[Pipeline]:
-    streaming_server.create_database("streamed")
-    database = Database(server=streaming_server, name="streamed")
-    made = Pipeline(database=database, directory=tmp_path, name="streamed")
+    name = f"streamed_{uuid.uuid4().hex[:8]}"
+    streaming_server.create_database(name)
+    made = Pipeline(database=Database(server=streaming_server, name=name), directory=tmp_path, name=name)
     yield made
     made.end()
+    drop_database(streaming_server, name)
 
 
 def streamed(pipeline: Pipeline) -> int:
     """How many transactions the server has sent in parts."""
-    (count,) = pipeline.database.server.execute("select sum(stream_txns)::int from pg_stat_replication_slots")[0]
+    statistics = "select coalesce(sum(stream_txns), 0)::int from pg_stat_replication_slots where slot_name = %s"
+    (count,) = pipeline.database.server.execute(statistics, [pipeline.name])[0]
     return int(count)
 
 
