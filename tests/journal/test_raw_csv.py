@@ -149,6 +149,20 @@ def test_odd_values_among_others_are_counted(data: st.DataObject) -> None:
     assert count_odd(lines) == odd_counts(read_lines(lines), lines.relation)
 
 
+@pytest.mark.parametrize("value", ["x", '"', "é,", '"",""', "1"])
+@pytest.mark.parametrize("kind", [Kind.TEXT, Kind.BYTEA, Kind.JSON, Kind.JSONB, Kind.ENUM, Kind.NUMERIC])
+def test_a_line_that_is_very_long_is_judged_without_a_copy_of_it(value: str, kind: Kind) -> None:
+    long = value * (17 * 1024 * 1024 // len(value.encode()))
+    kinds = [Kind.FLOAT8, kind, Kind.TEXT, Kind.BYTEA]
+    lines = taken([("NaN", long, "a,\n", "")], kinds)
+    assert lines.rows.str.len_bytes().max() < lines.data.size
+    assert count_odd(lines) == {"1": 1, "4": 1} | ({} if kind is Kind.ENUM else {"2": 1})
+    data, stats = write_lines(lines, compression="zstd")
+    assert read_csv(data, stats.data_file(key="k", odd={})).row(0) == ("I", "NaN", long, "a,\n", "")
+    with pytest.raises(DecodeError, match="column 'column 2'"):
+        taken([("NaN", long.encode() + b"\xff", "a", "")], kinds)
+
+
 def test_the_null_token_as_a_value_is_refused() -> None:
     with pytest.raises(InvariantError, match="NULL token"):
         count_odd(taken([("a", "b"), ("c", NULL)], [Kind.TEXT, Kind.INT4]))

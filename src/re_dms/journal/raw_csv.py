@@ -16,9 +16,10 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
-from re_dms.errors import DecodeError, InvariantError
+from re_dms.errors import InvariantError
 from re_dms.journal.csv import Compression, CsvStats
 from re_dms.journal.dialect import odd_counts
+from re_dms.journal.raw_fields import LONG_BYTES, bad_text, is_utf8, shortened
 from re_dms.journal.raw_odd import Looks
 from re_dms.pgtypes import Kind
 from re_dms.schema import Relation
@@ -35,8 +36,9 @@ _LEVEL: Final = 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lines:
-    """Lines of one table, with the op `I` in front. `rows` may point into the region from which they were taken.
+    """Lines of one table, with the op `I` in front. `rows` and `data` may point into the region from which they were taken.
 
+    A line that is very long stands alone, and `rows` has its values cut, where they are long past all limits.
     `data`: all lines, one behind the other; `lengths` (bytes) of each, its line end included.
     """
 
@@ -88,14 +90,14 @@ def take_lines(
     window = np.ndarray((max(len(region) - 3, 0),), dtype="V4", buffer=region, strides=(1,))
     window[starts + 1] = np.frombuffer(OP, dtype="V4")[0]
     places, lengths = starts + 1, lengths + len(OP)
+    if len(places) == 1 and lengths[0] > LONG_BYTES:
+        return _take_long(region[int(places[0]) : int(places[0] + lengths[0])], relation, null)
     binary = _as_series(region, places, lengths)
     try:
         rows = binary.cast(pl.String)
     except pl.exceptions.PolarsError:
-        raise _bad_text(binary, relation) from None
-    return Lines(
-        relation=relation, null=null, rows=rows, data=_joined(region, binary, places, lengths), lengths=lengths
-    )
+        raise bad_text(binary, relation) from None
+    return Lines(relation=relation, null=null, rows=rows, data=_joined(binary, lengths), lengths=lengths)
 
 
 def write_lines(lines: Lines, *, compression: Compression) -> tuple[bytes, CsvStats]:
@@ -125,8 +127,7 @@ def count_odd(lines: Lines) -> dict[str, int]:
     found = lines.rows.filter(suspects)
     if found.str.contains(f'"{lines.null}"', literal=True).any():
         raise InvariantError("a value equals the batch's NULL token", remedy="start again: the next token is another")
-    frame = read_lines(lines) if len(found) == len(lines.rows) else _read(lines, _text(found), len(found))
-    return odd_counts(frame, lines.relation)
+    return odd_counts(_read(lines, _text(found), len(found)), lines.relation)
 
 
 def _read(lines: Lines, data: Any, count: int) -> pl.DataFrame:
@@ -165,41 +166,15 @@ def _as_series(region: npt.NDArray[np.uint8], places: Offsets, lengths: Offsets)
     return pl.Series(pa.Array.from_buffers(pa.binary_view(), len(places), buffers))
 
 
-def _joined(region: npt.NDArray[np.uint8], binary: pl.Series, places: Offsets, lengths: Offsets) -> Any:
+def _joined(binary: pl.Series, lengths: Offsets) -> Any:
     """The values one behind the other, as a buffer."""
-    if len(places) == 1:
-        return pa.py_buffer(region).slice(int(places[0]), int(lengths[0]))
     return binary.to_arrow(compat_level=pl.CompatLevel.oldest()).buffers()[2].slice(0, int(lengths.sum()))
 
 
-def _bad_text(binary: pl.Series, relation: Relation) -> DecodeError:
-    """Names the first line that is not UTF-8, and its column."""
-    row = next(number for number, line in enumerate(binary) if not _is_utf8(line))
-    bad = [number for number, field in enumerate(_fields(binary[row])) if not _is_utf8(field)]
-    column = relation.columns[bad[0] - 1] if bad and 0 < bad[0] <= len(relation.columns) else None
-    where = "" if column is None else f", column {column.name!r}"
-    return DecodeError(
-        f"row {row + 1} of this buffer of the copy of {relation.full_name}{where}: a value that is not UTF-8",
-        remedy="a database in SQL_ASCII can hold such bytes: mend the value at the source",
-    )
-
-
-def _fields(line: bytes) -> list[bytes]:
-    """The fields of one line, quotes and all: commas at which no value is open part them."""
-    fields: list[bytes] = []
-    is_open = False
-    for piece in line.split(b","):
-        if is_open:
-            fields[-1] += b"," + piece
-        else:
-            fields.append(piece)
-        is_open ^= piece.count(b'"') % 2 == 1
-    return fields
-
-
-def _is_utf8(value: bytes) -> bool:
-    try:
-        value.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
+def _take_long(line: npt.NDArray[np.uint8], relation: Relation, null: str) -> Lines:
+    """A line that is hundreds of megabytes, maybe: it stays where it is, and is judged by its values' beginnings."""
+    if not is_utf8(line):
+        raise bad_text([line.tobytes()], relation)
+    rows = pl.Series([shortened(line)], dtype=pl.String)
+    lengths = np.array([len(line)], dtype=np.int64)
+    return Lines(relation=relation, null=null, rows=rows, data=pa.py_buffer(line), lengths=lengths)
