@@ -41,6 +41,7 @@ from re_dms.pipeline.relations import KnownTables
 from re_dms.schema import Relation
 
 _QUANTILES: Final = 21
+_TOGETHER_BYTES: Final = 16 * 1024 * 1024  # of files of a copy: syncs that run at the same time cost little more than one
 
 
 @dataclass
@@ -138,7 +139,8 @@ class Batch:
             self.parts.learn(size, files)
             self._copying.setdefault(lines.relation.oid, []).extend(files)
             self._tables.setdefault(lines.relation.oid, _Table()).count(copied=rows)
-        self._put()
+        if sum(len(data) for _, data in self._waiting) >= _TOGETHER_BYTES:
+            self._put()
 
     def drop_copy(self, oid: int) -> None:
         """What was copied of the table is no part of the batch: its files stay, unlisted."""
@@ -146,7 +148,8 @@ class Batch:
         self._tables.pop(oid, None)
 
     def end_copy(self, relation: Relation, position: LSN) -> None:
-        """The table is whole: its files are its rows as of `position`."""
+        """The table is whole: its files, durable when this returns, are its rows as of `position`."""
+        self._put()
         table = self._tables.setdefault(relation.oid, _Table())
         version = table.version(relation)
         table.steps.append(Copy(relation=version, position=position, files=tuple(self._copying.pop(relation.oid, ()))))
