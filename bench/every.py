@@ -53,8 +53,8 @@ def _capture(command: str, seconds: int, rounds: int, **options: Any) -> Part:
 
 
 PARTS: Final[dict[str, Part]] = {
-    "capture": _capture("capture", 90, 5),
-    "capture_tcp": _capture("capture --transport tcp", 90, 5, tcp=True),
+    "capture": _capture("capture", 75, 5),
+    "capture_tcp": _capture("capture --transport tcp", 75, 5, tcp=True),
     "wide": _capture("wide", 60, 3, workload="wide"),
     "tiny_transactions": _capture("tiny_transactions", 80, 3, workload="tiny"),
     "documents": _capture("capture --workload documents", 60, 3, workload="documents"),
@@ -111,7 +111,7 @@ PARTS: Final[dict[str, Part]] = {
     ),
     "growth": Part(
         command="growth --directory docs/bench",
-        seconds=360,
+        seconds=420,
         measure=growth.measure,
         options={"tables": 10_000, "changes": 200_000, "values": 4_000_000, "rows_max": 1_000_000},
         quick={"tables": 10, "changes": 200, "values": 2_000, "rows_max": 100},

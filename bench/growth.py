@@ -59,7 +59,7 @@ def measure(
     `values`: of each point over columns. Raises DifferentWork."""
     with place(pg_bin) as (server, work):
         world = World(server, work, tables)
-        many = touched(world, rounds=3)
+        many = touched(world, rounds=2)
         by_tables = [(size, world.touch(size, max(1, changes // size))) for size in world.sizes]
     with place(pg_bin) as (server, work):
         by_columns = _by_columns(server, work, values)

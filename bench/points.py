@@ -14,7 +14,7 @@ from bench.rounds import DifferentWork
 from bench.running import Pipeline, moment
 from bench.workloads import DATABASE
 
-_BASES: Final = 3
+_BASES: Final = 2
 
 
 @dataclass(frozen=True, kw_only=True)
