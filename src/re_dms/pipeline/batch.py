@@ -41,7 +41,7 @@ from re_dms.pipeline.relations import KnownTables
 from re_dms.schema import Relation
 
 _QUANTILES: Final = 21
-_TOGETHER_BYTES: Final = 16 * 1024 * 1024  # of files of a copy: syncs that run at the same time cost little more than one
+_TOGETHER_BYTES: Final = 16 * 1024 * 1024  # files of a copy: syncs that run at the same time cost little more than one
 
 
 @dataclass
