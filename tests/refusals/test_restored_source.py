@@ -92,7 +92,9 @@ def test_the_tail_transaction_is_demanded_of_a_source_that_is_behind_it(history:
     silent = history.restored("silent")
     while position(silent.database) <= tail:
         silent.database.execute(FILL)
-    refused(silent, 6, "another history", "was not sent again", "without it", arguments=ONLY_T)
+    # test_decoding sends the filling, too: its COMMIT or a keepalive is the first to tell.
+    is_sent = "test_decoding" in pipeline.environment.values()
+    refused(silent, 6, "another history", "was not sent again", *(() if is_sent else ("without it",)), arguments=ONLY_T)
     silent.database.server.stop()
 
     written = history.restored("written")
@@ -100,8 +102,7 @@ def test_the_tail_transaction_is_demanded_of_a_source_that_is_behind_it(history:
         written.database.execute("insert into t select coalesce(max(id), 0) + 1, 'another row' from t")
         written.database.execute(FILL)
     written.database.execute("insert into t values (1000000, 'beyond the tail')")
-    # test_decoding sends the filling, too, and a keepalive within it may be the first to tell.
-    first = () if "test_decoding" in pipeline.environment.values() else ("came before it",)
+    first = () if is_sent else ("came before it",)
     refused(written, 6, "another history", "was not sent again", *first, arguments=ONLY_T)
 
     assert written.run("reset", "--yes").code == 0

@@ -31,6 +31,10 @@ ORPHANED: Final = 75
 _SUPERVISORS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
+# Where processors are scarce, who receives goes first: the source waits for it, and nobody for who encodes.
+_GIVING_WAY: Final = {"encoder": 5}
+
+
 class Child:
     """A started child, as its parent sees it."""
 
@@ -124,6 +128,8 @@ def main() -> int:
     for number in _SUPERVISORS:
         signal.signal(number, signal.SIG_IGN)
     observe_log.no_core_dumps()
+    if role in _GIVING_WAY:
+        os.nice(_GIVING_WAY[role])
     settings = Settings.from_json(order["settings"])
     observe_log.configure(settings.log, role)
     surroundings = Surroundings(
