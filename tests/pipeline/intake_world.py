@@ -131,6 +131,8 @@ class World:
 
     def _stream_commit(self, commit: StreamCommit) -> None:
         waiting = self.waiting.take(commit.xid)
+        if waiting is None:
+            return
         if self.gate.keeps_whole(commit.xid, commit.final, commit.end, commit.time_us):
             told = {
                 "xid": commit.xid,

@@ -226,6 +226,7 @@ def test_a_message_larger_than_a_piece_of_a_file_is_read_whole(tmp_path: Path, m
     for message in rows:
         waiting.append(7, memoryview(xlog(message)))
     taken = waiting.take(7)
+    assert taken is not None
     commit_ = StreamCommit(xid=7, final=1, end=2, time_us=0)  # type: ignore[arg-type]
     told = {"xid": 7, "final": "0/1", "lsn": "0/2", "time_us": commit_.time_us, "size": taken.size, "aborted": []}
     found = [

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import mmap
-from collections.abc import Callable
 from typing import Any, Final, Self
 
 import numpy as np
@@ -40,8 +39,7 @@ class Frames:
     """The CopyData payloads of one buffer, one after the other, exactly as they were received.
 
     `payload` begins with the first message and has at least PAD readable bytes behind the last one; `lengths` holds the
-    bytes of each message, in order. In a stream a message is an XLogData ('w', 25 bytes of header, one pgoutput
-    message), in a copy it is one tuple of COPY BINARY.
+    bytes of each message, in order: an XLogData ('w', 25 bytes of header, one pgoutput message).
 
     `body` is the offset of a stream message's fields.
 
@@ -127,13 +125,13 @@ class Frames:
         """Where stream message `index` is, in words."""
         return f"the message at LSN {self.lsn(index)}"
 
-    def refusal(self, index: int, at: int, what: str, place: Callable[[int], str] | None = None) -> DecodeError:
-        """The error for the byte at offset `at` of message `index`. `place` puts the message in words (default: its LSN)."""
-        name = (place or self.place)(index)
+    def refusal(self, index: int, at: int, what: str) -> DecodeError:
+        """The error for the byte at offset `at` of message `index`."""
         offset = int(self.starts[index]) + at
         found = f"byte 0x{self.bytes[offset]:02x}" if offset < self.ends[index] else "its end"
         return DecodeError(
-            f"{name}: {what} ({found} at offset {at} of {self.ends[index] - self.starts[index]})", remedy=REMEDY
+            f"{self.place(index)}: {what} ({found} at offset {at} of {self.ends[index] - self.starts[index]})",
+            remedy=REMEDY,
         )
 
     def refuse(self, messages: Offsets, bad: Bits, at: int, what: str) -> None:

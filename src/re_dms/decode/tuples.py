@@ -1,22 +1,21 @@
 """Tuples of many messages at once: column j of all rows is one step of numpy, values stay where they are.
 
-Two layouts, one walk. pgoutput's TupleData: per column a kind byte ('t' text, 'n' NULL, 'u' unsent TOAST) and, for text,
-int32 length and bytes. COPY BINARY: per column int32 length (-1 = NULL) and bytes. Both start with an int16 count.
+pgoutput's TupleData: an int16 count, and per column a kind byte ('t' text, 'n' NULL, 'u' unsent TOAST) and, for text,
+int32 length and bytes.
 
 Source: https://www.postgresql.org/docs/current/protocol-logicalrep-message-formats.html
-        https://www.postgresql.org/docs/current/sql-copy.html (binary format)
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from re_dms.decode.frames import Bits, Frames, Offsets
-from re_dms.decode.views import BEFORE, Cells, Texts, Words, words_before
+from re_dms.decode.views import Cells, Texts, Words, words_before
 
 TEXT, NULL, UNSENT = ord("t"), ord("n"), ord("u")
 _COUNT: Final = np.dtype(">i2")
@@ -36,19 +35,17 @@ def read_tuples(
     *,
     wanted: Sequence[bool] | None = None,
     unsent: bool = False,
-    copy: bool = False,
-    place: Callable[[int], str] | None = None,
 ) -> tuple[list[Texts | None], Offsets]:
     """The tuples of `columns` columns that begin at the offsets `at`, one in each of the messages: the columns' texts
     (None where not `wanted`), and the offset behind each tuple.
 
-    `unsent`: whether TOAST may be unsent here (never in old tuples or copies). Raises as Cursor does.
+    `unsent`: whether TOAST may be unsent here (never in old tuples). Raises as Cursor does.
     """
     texts = [Texts.empty(len(messages)) if wanted is None or wanted[number] else None for number in range(columns)]
     after = np.empty(len(messages), dtype=np.int64)
     for first in range(0, len(messages), _BLOCK_ROWS):
         rows = slice(first, first + _BLOCK_ROWS)
-        cursor = Cursor(frames, messages[rows], at[rows], place=place, copy=copy)
+        cursor = Cursor(frames, messages[rows], at[rows])
         cursor.open(columns)
         for column in texts:
             cells = cursor.cells(unsent=unsent)
@@ -62,24 +59,14 @@ class Cursor:
     """A place in each of many messages; all move on together, field by field.
 
     A step that would leave a message, or finds a byte that it does not know, raises DecodeError for the first such
-    message; `place` puts its place in words (default: its LSN). `messages` are indices into `frames`.
+    message. `messages` are indices into `frames`.
     """
 
-    def __init__(
-        self,
-        frames: Frames,
-        messages: Offsets,
-        at: Offsets,
-        *,
-        place: Callable[[int], str] | None = None,
-        copy: bool = False,
-    ) -> None:
+    def __init__(self, frames: Frames, messages: Offsets, at: Offsets) -> None:
         self.frames = frames
         self.messages = messages
         self.at = at
         self._ends = frames.ends[messages]
-        self._place = place
-        self._read = _copy_cells if copy else _stream_cells
 
     def byte(self) -> npt.NDArray[np.uint8]:
         """The next byte of each message."""
@@ -96,7 +83,7 @@ class Cursor:
 
     def cells(self, *, unsent: bool) -> Cells:
         """The next column of the tuples. `unsent`: whether TOAST may be unsent here."""
-        cells, following, is_wrong = self._read(self.frames, self.at)
+        cells, following, is_wrong = _stream_cells(self.frames, self.at)
         beyond = following > self._ends
         if is_wrong or cells.unsent is not None or beyond.any():
             self._refuse(self.at >= self._ends, "the message ends inside of a tuple")
@@ -121,7 +108,7 @@ class Cursor:
             row = int(np.argmax(bad))
             message = int(self.messages[row])
             offset = int(self.at[row] - self.frames.starts[message])
-            raise self.frames.refusal(message, offset - back, what, self._place)
+            raise self.frames.refusal(message, offset - back, what)
 
 
 def _stream_cells(frames: Frames, at: Offsets) -> tuple[Cells, Offsets, bool]:
@@ -147,16 +134,6 @@ def _stream_cells(frames: Frames, at: Offsets) -> tuple[Cells, Offsets, bool]:
         words=words,
     )
     return cells, following, int(length.min(initial=0)) < 0
-
-
-def _copy_cells(frames: Frames, at: Offsets) -> tuple[Cells, Offsets, bool]:
-    """(cells, offset behind each, whether a length is negative)."""
-    start = at + BEFORE
-    words, length = _texts(frames, start)
-    present = length != -1
-    length *= present
-    cells = Cells(present=present, unsent=None, start=start, length=length, words=words)
-    return cells, start + length, int(length.min(initial=0)) < 0
 
 
 def _texts(frames: Frames, start: Offsets) -> tuple[Words, Offsets]:

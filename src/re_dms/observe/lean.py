@@ -14,6 +14,6 @@ _modules: dict[str, Any] = sys.modules
 if "structlog" not in _modules and "rich" not in _modules:
     _modules["rich"] = None  # an import of it fails: https://docs.python.org/3/reference/import.html#the-module-cache
     try:
-        import structlog  # noqa: F401
+        import structlog  # noqa: F401 - it stays in sys.modules for all who import it later
     finally:
         del _modules["rich"]

@@ -102,17 +102,6 @@ class Writer:
         """`size` bytes were laid into `room`."""
         self.position += size
 
-    def append(self, data: memoryview) -> bool:
-        """(until copies are received raw)"""
-        if self.position + len(data) > self.capacity:
-            return False
-        self.view[self.position : self.position + len(data)] = data
-        self.starts.append(self.position)
-        self.lengths.append(len(data))
-        self.position += len(data)
-        self.taken = self.position
-        return True
-
     def move_tail(self, count: int, target: Writer) -> None:
         """Move the messages from number `count` on, and the bytes of one that is not whole yet, to the empty `target`."""
         start = self.starts[count] - FRAME_BYTES if count < len(self.starts) else self.taken

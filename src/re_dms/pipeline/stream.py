@@ -183,8 +183,15 @@ class Stream:
         self._stay_alive(now)
 
     def _stream_committed(self, commit: StreamCommit) -> None:
+        from re_dms.pipeline.streamed import has_changes  # with numpy, which the reader does without until then
+
         waiting = self.waiting.take(commit.xid)
+        if waiting is None:
+            return
         try:
+            # One that changes nothing, or no more, is not sent at all when it is small: it must not be the journal's tail.
+            if not has_changes(waiting.descriptor, waiting.size, waiting.aborted):
+                return
             if not self.gate.keeps_whole(commit.xid, commit.final, commit.end, commit.time_us):
                 return
             failpoint("capture.received")

@@ -25,6 +25,7 @@ _HEADER: Final = struct.Struct("!BQQq")
 _BEGIN: Final = struct.Struct("!BQqI")
 _COMMIT: Final = struct.Struct("!BBQQq")
 _XID: Final = np.dtype(">u4")
+_CHANGES: Final = np.frombuffer(b"IUDT", dtype=np.uint8)
 _ALWAYS: Final = b"RY"  # a table is told once a transaction, whichever part of it was rolled back since
 _NEVER: Final = b"O"  # the one message of a streamed transaction that has no xid, and that says nothing to us
 
@@ -39,6 +40,13 @@ def transaction(descriptor: int, told: dict[str, Any]) -> Iterator[Frames]:
     yield _alone(final, _BEGIN.pack(ord("B"), final, time_us, told["xid"]))
     yield from _pieces(descriptor, told["size"], told["aborted"])
     yield _alone(end, _COMMIT.pack(ord("C"), 0, final, end, time_us))
+
+
+def has_changes(descriptor: int, size: int, aborted: Collection[int]) -> bool:
+    """Whether anything of what waited is a change that counts. Reads up to the first."""
+    return any(
+        np.isin(frames.bytes[frames.starts + HEADER], _CHANGES).any() for frames in _pieces(descriptor, size, aborted)
+    )
 
 
 def _alone(lsn: LSN, message: bytes) -> Frames:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from re_dms.errors import SourceError, SourceUnavailable
+from re_dms.errors import SourceError
 
 _DISK: Final = "/var/tmp"
 MEMORY_BYTES_MAX: Final = 32 * 1024 * 1024
@@ -72,12 +72,10 @@ class WaitingTransactions:
         elif xid in self._waiting:
             self._waiting[xid].aborted.add(subxid)
 
-    def take(self, xid: int) -> Waiting:
-        """The transaction is over: the caller closes it. Raises SourceUnavailable when nothing of it was sent."""
-        waiting = self._waiting.pop(xid, None)
-        if waiting is None:
-            raise SourceUnavailable(f"the source committed transaction {xid} without having sent it")
-        return waiting
+    def take(self, xid: int) -> Waiting | None:
+        """The transaction is over: the caller closes it. None when it changed nothing that is sent to us: the server tells
+        of the parts of every large transaction, empty ones too."""
+        return self._waiting.pop(xid, None)
 
     def forget_all(self) -> None:
         """The connection is gone."""
