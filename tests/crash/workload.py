@@ -127,7 +127,7 @@ class _Writer:
     def _change(self, connection: psycopg.Connection[Any]) -> None:
         dice, mine = self.dice, f"id % {LOADERS} = {self.loader}"
         self.fresh += LOADERS
-        new, old = self.fresh, dice.randrange(1 + self.loader, 200, LOADERS)
+        new, old = self.fresh, dice.randrange(2 - self.loader, 201, LOADERS)
         key, other = (f"k{number}" for number in dice.sample(range(2 - self.loader, 61, LOADERS), 2))
         n = self.loader
         statements = dice.choice(
