@@ -6,11 +6,13 @@ from pathlib import Path
 
 import duckdb
 import polars as pl
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from re_dms.errors import InvariantError
+from re_dms.journal import csv, long_rows
 from re_dms.journal.csv import (
     Compression,
     CsvStats,
@@ -58,6 +60,12 @@ def duckdb_rows(data: bytes, stats: CsvStats, path: Path) -> list[tuple[str | No
     path.write_bytes(data)
     with duckdb.connect() as connection:
         return connection.execute(f"select * from read_csv('{path}', {read_options(stats)})").fetchall()
+
+
+def unpacked(data: bytes, compression: Compression) -> bytes:
+    with pa.CompressedInputStream(pa.BufferReader(data), compression) as stream:
+        content: bytes = stream.read()
+    return content
 
 
 def strings(**columns: Sequence[str | None]) -> pl.DataFrame:
@@ -152,6 +160,41 @@ def test_the_statistics_describe_the_bytes(compression: Compression) -> None:
     assert data[:2] == {"zstd": b"\x28\xb5", "gzip": b"\x1f\x8b"}[compression]
     again, _ = write_csv(frame, null=TOKEN, compression=compression)
     assert again == data, "writing the same frame again gives the same object"
+
+
+@pytest.mark.parametrize("compression", ["zstd", "gzip"])
+@settings(max_examples=100)
+@given(
+    rows=st.lists(st.tuples(st.sampled_from([*HOSTILE, None]), st.integers(0, 40), st.sampled_from([*HOSTILE, None]))),
+    limit=st.integers(1, 60),
+    block=st.integers(1, 10),
+)
+def test_long_lines_are_the_same_as_all_others(
+    compression: Compression, rows: list[tuple[str | None, int, str | None]], limit: int, block: int
+) -> None:
+    frame = strings(
+        op=["U"] * len(rows),
+        c1=[value and value * times for value, times, _ in rows],
+        c2=[value for _, _, value in rows],
+    )
+    plain, told = write_csv(frame, null=TOKEN, compression=compression)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(csv, "LONG_BYTES", limit)
+        patch.setattr(long_rows, "_BLOCK_BYTES", block)
+        data, stats = write_csv(frame, null=TOKEN, compression=compression)
+    assert unpacked(data, compression) == unpacked(plain, compression)
+    assert (stats.rows, stats.columns) == (told.rows, told.columns)
+    assert stats.row_bytes_max >= (longest_line(frame) if rows else 0)
+
+
+def test_a_long_value_is_neither_copied_nor_lost() -> None:
+    text = ('a"bc,\n' * 4_000_000)[:-1]
+    frame = strings(op=["U", "U", "U"], c1=["short", text, None], c2=["x", None, 'y"'])
+    data, stats = write_csv(frame, null=TOKEN, compression="zstd")
+    lines = unpacked(data, "zstd")
+    quoted = text.replace('"', '""').encode()
+    assert lines == b'"U","short","x"\n"U","' + quoted + f'",{TOKEN}\n"U",{TOKEN},"y"""\n'.encode()
+    assert stats.row_bytes_max == len(quoted) + len(f'"U","",{TOKEN}\n')
 
 
 def test_names_tell_the_compression() -> None:

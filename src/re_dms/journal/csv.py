@@ -11,11 +11,14 @@ import io
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final, Literal
 
+import numpy as np
 import polars as pl
 
 from re_dms.errors import InvariantError
+from re_dms.journal.long_rows import LONG_BYTES, compressing, write_row
 from re_dms.journal.texts import FIELD_BYTES, Texts
 from re_dms.manifest import DataFile
 
@@ -82,21 +85,13 @@ def write_csv(rows: pl.DataFrame | Texts, *, null: str, compression: Compression
     frame = texts.frame
     if texts.may_hold(null):
         assert_token_unused(frame, null)
-    buffer = io.BytesIO()
-    frame.write_csv(
-        buffer,
-        include_header=False,
-        quote_style="non_numeric",
-        null_value=null,
-        compression=compression,
-        compression_level=_LEVEL,
-    )
-    data = buffer.getvalue()
+    long = texts.longest_row(null, enough=LONG_BYTES) > LONG_BYTES
+    data, row_bytes_max = (_compress_long if long else _compress)(texts, null, compression)
     return data, CsvStats(
         bytes=len(data),
         sha256=hashlib.sha256(data).hexdigest(),
         rows=frame.height,
-        row_bytes_max=_row_bytes_max(texts, null),
+        row_bytes_max=row_bytes_max,
         null=null,
         columns=tuple(frame.columns),
         compression=compression,
@@ -123,6 +118,40 @@ def read_csv(data: bytes, file: DataFile) -> pl.DataFrame:
 def _as_strings(frame: pl.DataFrame) -> pl.DataFrame:
     others = [name for name, dtype in frame.schema.items() if dtype != pl.String]
     return frame.with_columns(pl.col(others).cast(pl.String)) if others else frame
+
+
+def _compress(texts: Texts, null: str, compression: Compression) -> tuple[bytes, int]:
+    """The rows as a file, and a bound of its longest line."""
+    return _written(texts, null, compression), _row_bytes_max(texts, null)
+
+
+def _compress_long(texts: Texts, null: str, compression: Compression) -> tuple[bytes, int]:
+    """As `_compress`, for rows some of which are long: Polars writes what lies between those."""
+    rows = np.flatnonzero(texts.row_bytes > LONG_BYTES).tolist()
+    longest = 0
+    buffer = io.BytesIO()
+    with compressing(buffer, compression) as sink:
+        for before, row in pairwise((-1, *rows, texts.frame.height)):
+            if row - before > 1:  # no slice of nothing: a slice of a frame of one row copies its values
+                between = Texts(texts.frame.slice(before + 1, row - before - 1))
+                sink.write(_written(between, null, "uncompressed"))
+                longest = max(longest, _row_bytes_max(between, null))
+            if row < texts.frame.height:
+                longest = max(longest, write_row(sink, texts, row, null))
+    return buffer.getvalue(), longest
+
+
+def _written(texts: Texts, null: str, compression: Literal["uncompressed", "zstd", "gzip"]) -> bytes:
+    buffer = io.BytesIO()
+    texts.frame.write_csv(
+        buffer,
+        include_header=False,
+        quote_style="non_numeric",
+        null_value=null,
+        compression=compression,
+        compression_level=None if compression == "uncompressed" else _LEVEL,
+    )
+    return buffer.getvalue()
 
 
 def _row_bytes_max(texts: Texts, null: str) -> int:

@@ -16,10 +16,12 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
+from re_dms.arrow import as_series
 from re_dms.errors import InvariantError
 from re_dms.journal.csv import Compression, CsvStats
 from re_dms.journal.dialect import odd_counts
-from re_dms.journal.raw_fields import LONG_BYTES, bad_text, is_utf8, shortened
+from re_dms.journal.long_rows import LONG_BYTES
+from re_dms.journal.raw_fields import bad_text, is_utf8, shortened
 from re_dms.journal.raw_odd import Looks
 from re_dms.pgtypes import Kind
 from re_dms.schema import Relation
@@ -163,7 +165,7 @@ def _as_series(region: npt.NDArray[np.uint8], places: Offsets, lengths: Offsets)
         inline[np.arange(_INLINE_BYTES) >= lengths[short, None]] = 0
         views.view(np.uint8).reshape(-1, _VIEW.itemsize)[short, 4:] = inline
     buffers = [None, pa.py_buffer(views), pa.py_buffer(region)]
-    return pl.Series(pa.Array.from_buffers(pa.binary_view(), len(places), buffers))
+    return as_series("", pa.Array.from_buffers(pa.binary_view(), len(places), buffers))
 
 
 def _joined(binary: pl.Series, lengths: Offsets) -> Any:

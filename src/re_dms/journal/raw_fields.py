@@ -13,8 +13,6 @@ from re_dms.errors import DecodeError
 from re_dms.odd import BYTEA_BYTES_MAX
 from re_dms.schema import Relation
 
-LONG_BYTES: Final = 16 * 1024 * 1024
-"""A line above is never copied as a whole."""
 _KEPT_BYTES: Final = 4 * (BYTEA_BYTES_MAX + 1)  # above every limit of `re_dms.odd`, though half of it be doubled quotes
 _BLOCK_BYTES: Final = 1024 * 1024
 _QUOTE, _COMMA = np.uint8(ord('"')), np.uint8(ord(","))

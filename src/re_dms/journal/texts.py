@@ -72,6 +72,13 @@ class Texts:
                 return True
         return False
 
+    def value(self, place: int, row: int) -> memoryview | None:
+        """One value of the column at `place`, as it lies in memory; None for NULL."""
+        column = self._columns[place]
+        if column.valid is not None and not column.valid[row]:
+            return None
+        return column.value(row)
+
     def nulls(self, name: str) -> int:
         """How many values are NULL."""
         valid = self._columns[self.names[name]].valid
@@ -111,6 +118,14 @@ class _Column:
         if array.null_count:
             bits = np.frombuffer(validity, dtype=np.uint8)
             self.valid = np.unpackbits(bits, count=rows.stop, bitorder="little")[rows].astype(np.bool_)
+
+    def value(self, row: int) -> memoryview:
+        view = self.views[row]
+        length = int(view[0])
+        if length <= _INLINE_BYTES_MAX:
+            return memoryview(view.tobytes())[_PREFIX_BYTES : _PREFIX_BYTES + length]
+        buffer, start = int(view[2]), int(view[3])
+        return memoryview(self._buffers[buffer])[start : start + length]
 
     def byte_at(self, lengths: Words, place: int) -> npt.NDArray[np.uint8] | None:
         long = lengths > _INLINE_BYTES_MAX
