@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
-import pyarrow.compute
 
+from re_dms.arrow import as_series
 from re_dms.decode.frames import Bits, Frames, Offsets
 from re_dms.errors import DecodeError
 
@@ -124,11 +124,8 @@ class Columns:
             view, present = _spread(view, chosen), _spread(present, chosen)
         validity = None if present.all() else pa.py_buffer(np.packbits(present, bitorder="little"))
         buffers = [validity, pa.py_buffer(view), self._owner]
-        self._columns.append(
-            pl.Series(
-                name, pa.Array.from_buffers(pa.string_view() if is_ascii else pa.binary_view(), self._rows, buffers)
-            )
-        )
+        kind = pa.string_view() if is_ascii else pa.binary_view()
+        self._columns.append(as_series(name, pa.Array.from_buffers(kind, self._rows, buffers)))
 
     def add_flags(self, name: str, flags: Bits, chosen: Bits | None = None) -> None:
         """A column of booleans: `flags` are those of the `chosen` rows (None: of all), all others are False."""

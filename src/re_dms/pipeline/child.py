@@ -9,13 +9,14 @@ the parent holds. Signals of the terminal go to the whole group; children leave 
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import os
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import structlog
@@ -104,6 +105,8 @@ def _environment() -> dict[str, str]:
         "POLARS_MAX_THREADS": str(max(1, len(os.sched_getaffinity(0)) - 1)),
         # numpy's linear algebra, which nothing here calls, starts a thread for each processor when it is imported.
         "OPENBLAS_NUM_THREADS": "1",
+        # We have none; looking for them among all installed packages takes 20 ms.
+        "PYDANTIC_DISABLE_PLUGINS": "__all__",
         # Columns come and go by the megabyte: giving each back to the system costs more than filling it. What is larger
         # than 32 MB still goes back at once.
         "MALLOC_MMAP_THRESHOLD_": str(32 * MIB),
@@ -122,6 +125,7 @@ def _leave_with_parent(lifeline: int) -> None:
 
 def main() -> int:
     """The entry of every child."""
+    gc.disable()  # until all is imported
     role = sys.argv[1]
     order = json.loads(sys.stdin.readline())
     _leave_with_parent(order["lifeline"])
@@ -141,28 +145,29 @@ def main() -> int:
     return run_role(role, surroundings)
 
 
+def _imported(role: str) -> Callable[[Surroundings], None]:
+    """The process's life, imported by its own process alone."""
+    match role:
+        case "reader":
+            from re_dms.pipeline.reader import run
+        case "encoder":
+            from re_dms.pipeline.encoder import run
+        case "replay":
+            from re_dms.pipeline.replay import run
+        case "apply":
+            from re_dms.pipeline.apply import run
+        case _:
+            raise ValueError(f"no role {role!r}")
+    return run
+
+
 def run_role(role: str, surroundings: Surroundings) -> int:
     """Run the role; an error becomes a verdict on the control line and an exit code."""
     try:
-        match role:
-            case "reader":
-                from re_dms.pipeline import reader
-
-                reader.run(surroundings)
-            case "encoder":
-                from re_dms.pipeline import encoder
-
-                encoder.run(surroundings)
-            case "replay":
-                from re_dms.pipeline import replay
-
-                replay.run(surroundings)
-            case "apply":
-                from re_dms.pipeline import apply
-
-                apply.run(surroundings)
-            case _:
-                raise ValueError(f"no role {role!r}")
+        run = _imported(role)
+        gc.freeze()  # what is imported stays
+        gc.enable()
+        run(surroundings)
     except Closed:
         return 0  # A neighbour went first; the supervisor knows why.
     except BaseException as error:  # noqa: BLE001 - polars' PanicException is no Exception
