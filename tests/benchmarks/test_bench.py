@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -13,8 +12,10 @@ from typing import Any
 
 import pytest
 
+from nightly import nightly
+
 ROOT = Path(__file__).resolve().parents[2]
-nightly = pytest.mark.skipif(not os.environ.get("RE_DMS_NIGHTLY"), reason="more of the bench: with RE_DMS_NIGHTLY=1")
+MORE = nightly("more of the bench")
 
 
 def bench(*words: str, pg_bin: Path | None) -> subprocess.CompletedProcess[str]:
@@ -39,7 +40,7 @@ def test_capture_gives_a_ratio_of_equal_work(pg_bin: Path | None) -> None:
 
 
 @pytest.mark.parametrize(
-    "workload", ["tpcc", *(pytest.param(name, marks=nightly) for name in ("wide", "tiny", "documents"))]
+    "workload", ["tpcc", *(pytest.param(name, marks=MORE) for name in ("wide", "tiny", "documents"))]
 )
 def test_every_load_is_compared_over_tcp_as_well(workload: str, pg_bin: Path | None) -> None:
     words = ("capture", "--workload", workload, "--transport", "tcp", "--rows", "500", "--rounds", "1")
@@ -61,12 +62,14 @@ def test_different_work_gives_no_ratio(monkeypatch: pytest.MonkeyPatch, pg_bin: 
         capture.measure(rows=5000, rounds=1, pg_bin=pg_bin)
 
 
+@MORE
 def test_end_to_end_gives_speed(pg_bin: Path | None) -> None:
     figures = figures_of("end_to_end", "--rows", "10000", "--rounds", "1", pg_bin=pg_bin)
     assert figures["rows_per_second"]["median"] > 0
     assert {"reader", "encoder", "apply", "supervisor"} <= set(figures["cpu_seconds_per_million"])
 
 
+@MORE
 def test_latency_gives_lags_at_a_rate_and_at_rest(pg_bin: Path | None) -> None:
     words = (
         "latency",
@@ -96,7 +99,7 @@ def test_snapshot_compares_copies_of_equal_rows(pg_bin: Path | None) -> None:
     assert figures["megabytes"]["re_dms_1"] > 0
 
 
-@nightly
+@MORE
 def test_large_transaction_gives_times_of_every_mode(pg_bin: Path | None) -> None:
     figures = figures_of("large_transaction", "--rows", "5000", "--rounds", "1", pg_bin=pg_bin)
     plain = figures["plain"]
@@ -105,7 +108,7 @@ def test_large_transaction_gives_times_of_every_mode(pg_bin: Path | None) -> Non
     assert "ratio" not in figures or figures["ratio"] > 0
 
 
-@nightly
+@MORE
 def test_large_value_and_idle_give_memory(pg_bin: Path | None) -> None:
     sizes = figures_of("large_value", "--megabytes", "1", pg_bin=pg_bin)["pss_mb"]
     assert all(sizes[name] > 0 for name in ("before", "peak", "after", "after_reconnect"))
@@ -114,6 +117,7 @@ def test_large_value_and_idle_give_memory(pg_bin: Path | None) -> None:
     assert figures["run"]["after_work"]["cpu_percent"] >= 0
 
 
+@MORE
 def test_replay_gives_speed_memory_and_whether_they_are_what_is_wanted(pg_bin: Path | None) -> None:
     figures = figures_of("replay", "--rows", "5000", "--small-rows", "100", "--rounds", "1", pg_bin=pg_bin)
     assert [figures[kind]["transactions"] for kind in ("large", "small", "gzip")] == [1, 100, 1]
@@ -149,7 +153,7 @@ def test_guard_tells_a_load_that_costs_more_than_it_may(tmp_path: Path, pg_bin: 
     assert "times the CPU of pg_recvlogical" in finished.stderr
 
 
-@nightly
+@MORE
 def test_guard_is_content_below_the_limit(tmp_path: Path, pg_bin: Path | None) -> None:
     limits = tmp_path / "limits.toml"
     limits.write_text("margin = 0.1\n[cpu_ratio_max]\nten = 1e9\n")
@@ -157,7 +161,7 @@ def test_guard_is_content_below_the_limit(tmp_path: Path, pg_bin: Path | None) -
     assert figures_of(*words, pg_bin=pg_bin)["beyond"] == []
 
 
-@nightly
+@MORE
 @pytest.mark.timeout(1800)
 def test_all_writes_a_section_of_the_document(tmp_path: Path, pg_bin: Path | None) -> None:
     document = tmp_path / "performance.md"

@@ -7,9 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+from nightly import nightly
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
+@nightly("no promise to users")
 def test_redshift_compares_ends_with_the_same_rows(pg_bin: Path | None) -> None:
     options = [] if pg_bin is None else ["--pg-bin", str(pg_bin)]
     command = [sys.executable, "-m", "bench", "redshift", "--quick", "--json", *options]

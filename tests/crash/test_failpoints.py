@@ -6,7 +6,6 @@ where the step is taken often. A failpoint that is never hit fails.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 
 import pytest
@@ -14,6 +13,7 @@ import pytest
 from crash.rig import QUICKER, Rig
 from crash.witness import Witness
 from crash.workload import Load
+from nightly import NIGHTLY
 from re_dms.failpoints import NAMES
 
 # Name: at which hit the process dies. A group is what one pipeline goes through. Few of each half are together, since
@@ -85,7 +85,7 @@ def test_a_process_killed_at_a_failpoint_is_started_again_and_nothing_is_lost(ri
 
 
 # Every failpoint is met by the test above; whole groups at the two ends of the protocol only at night.
-_KILLED_WHOLE = [*_GROUPS] if os.environ.get("RE_DMS_NIGHTLY") else ["put and merged", "confirmed and committed"]
+_KILLED_WHOLE = [*_GROUPS] if NIGHTLY else ["put and merged"]
 
 
 @pytest.mark.parametrize("group", _KILLED_WHOLE)

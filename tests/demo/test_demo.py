@@ -22,6 +22,7 @@ from fix_postgres import PostgresFactory
 from localpg import LocalPostgres, find_binaries, make_directory
 from localpg.account import Account
 from localpg.binaries import reachable_binaries
+from nightly import nightly
 from re_dms.demo import command, servers
 from re_dms.demo.compare import Comparison
 from re_dms.demo.duckdb_place import DuckDBPlace
@@ -141,6 +142,7 @@ def test_the_demo_survives_its_crash_and_keeps_what_it_was_asked_to_keep(
             assert source.execute(count) == target.execute(count).fetchall()
 
 
+@nightly("by day with DuckDB")
 def test_the_same_story_is_played_on_the_redshift_stand_in(stage: Stage) -> None:
     kept = stage.directory / "kept"
     kept.mkdir()

@@ -9,11 +9,13 @@ from pathlib import Path
 
 from fix_pipeline import Pipeline
 from fix_postgres import Database, PostgresFactory
+from nightly import nightly
 from refusals.rig import assert_refused, reset_and_run, standing, until_applied
 
 CHECKPOINT_SECONDS_MAX = 15.0
 
 
+@nightly("what Postgres does, measured for the docs")
 def test_a_stopped_capture_over_the_slots_limit_delays_no_checkpoint(
     postgres_factory: PostgresFactory, tmp_path: Path
 ) -> None:

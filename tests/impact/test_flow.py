@@ -21,6 +21,7 @@ import pytest
 from fix_pipeline import Pipeline, Running
 from fix_postgres import Database, PostgresFactory
 from fix_s3 import S3, FaultProxy
+from nightly import nightly
 from refusals.rig import POLL_SECONDS, WAIT_SECONDS_MAX, until, until_applied
 
 SCALE = 10 if os.environ.get("RE_DMS_NIGHTLY") else 1
@@ -98,6 +99,7 @@ def finish(pipeline: Pipeline, running: Running) -> None:
     pipeline.assert_equal("t")
 
 
+@nightly("by day test_pause.py and the full disk")
 def test_row_25_a_slow_store_costs_neither_the_session_nor_memory(
     impatient: Pipeline, s3: S3, fault_proxy: FaultProxy
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fix_pipeline import Pipeline
+from nightly import nightly
 
 BIG = "repeat(md5('{}'), 400)"  # external storage: 12,800 characters that an UPDATE leaves unsent
 
@@ -71,7 +72,9 @@ def _statements(name: str, template: str) -> list[str]:
     return [line for line in text.strip().splitlines() if line]
 
 
-@pytest.mark.parametrize("flush", ["each transaction", "all at once"])
+@pytest.mark.parametrize(
+    "flush", ["each transaction", pytest.param("all at once", marks=nightly("by day in test_what_is_there"))]
+)
 def test_every_operation_arrives_under_every_identity(pipeline: Pipeline, flush: str) -> None:
     database = pipeline.database
     for name, (columns, after) in TABLES.items():

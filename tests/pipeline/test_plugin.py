@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 from pathlib import Path
 
 import pytest
 
 from fix_pipeline import Pipeline
+from nightly import nightly
 from refusals.rig import assert_refused, manifests, refused, until, until_applied
 
 LINES = ("--plugin", "test_decoding")
@@ -84,10 +84,7 @@ drop table excluded
 TABLES = ("plain", "moved", "counted", "whole", "parted", "wiped", '"My Schema"."Weird: Table"')
 CHOSEN = ("--exclude", "public.exclu*")
 
-# By day test_line_resolver.py and the other kill say the same.
-AT_NIGHT = pytest.mark.skipif(
-    not os.environ.get("RE_DMS_NIGHTLY"), reason="takes half a minute: RE_DMS_NIGHTLY=1 runs it"
-)
+AT_NIGHT = nightly("half a minute; by day test_line_resolver.py and the other kill")
 
 
 def run(pipeline: Pipeline, *arguments: str) -> None:
@@ -106,6 +103,7 @@ def filled(pipeline: Pipeline) -> Pipeline:
     return pipeline
 
 
+@nightly("by day both plugins are compared over the same work")
 def test_copies_changes_and_alterations_arrive_and_nothing_is_made_but_the_slot(filled: Pipeline) -> None:
     run(filled)
     level(filled)
@@ -161,6 +159,7 @@ def test_a_kill_within_a_batch_or_before_its_confirmation_loses_and_doubles_noth
     level(filled)
 
 
+@nightly("by day test_line_resolver.py and the kill")
 def test_a_slot_that_was_there_before_is_taken_and_what_its_copies_hold_is_not_doubled(pipeline: Pipeline) -> None:
     """A transaction larger than a region is read before its COMMIT tells that it is in the copy."""
     database, slot = pipeline.database, f"{pipeline.name}_kept"
@@ -229,6 +228,7 @@ def test_a_database_whose_encoding_nobody_converts_is_refused(pipeline: Pipeline
         server.execute(f"drop database {name}")
 
 
+@nightly("by day test_line_resolver.py")
 def test_partitions_come_are_renamed_and_are_emptied(pipeline: Pipeline) -> None:
     database = pipeline.database
     database.execute(
@@ -302,6 +302,7 @@ def stopped_and_mended(pipeline: Pipeline, word: str, *arguments: str) -> None:
     pipeline.assert_equal("t", "parted")
 
 
+@nightly("by day with pgoutput, and test_line_resolver.py")
 def test_tables_that_are_made_while_it_runs_are_copied_and_followed(pipeline: Pipeline) -> None:
     database = pipeline.database
     database.execute("create table t (id int primary key); create table no_key (id int); insert into t values (1)")
@@ -322,6 +323,7 @@ def test_tables_that_are_made_while_it_runs_are_copied_and_followed(pipeline: Pi
     pipeline.catch_up(*LINES, *chosen, "--forget")
 
 
+@nightly("by day with pgoutput")
 def test_every_command_says_true_words_about_it(pipeline: Pipeline) -> None:
     database = pipeline.database
     database.execute("create table t (id int primary key, a int, b int generated always as (a) stored)")

@@ -17,6 +17,7 @@ import pytest
 from fix_pipeline import Pipeline
 from fix_postgres import Database, drop_database
 from localpg import LocalPostgres
+from nightly import nightly
 from re_dms.errors import SourceError
 from re_dms.pipeline.waiting import Waiting, WaitingTransactions
 
@@ -197,7 +198,15 @@ def test_a_message_larger_than_a_region_waits_as_well(pipeline: Pipeline) -> Non
     pipeline.assert_equal("a", "b")
 
 
-@pytest.mark.parametrize("point", ["capture.shipped", "capture.encoded", "capture.received", "capture.before_confirm"])
+@pytest.mark.parametrize(
+    "point",
+    [
+        pytest.param("capture.shipped", marks=nightly("by day right before and right behind it")),
+        "capture.encoded",
+        pytest.param("capture.received", marks=nightly("by day a step later")),
+        "capture.before_confirm",
+    ],
+)
 def test_a_kill_amid_a_transaction_in_parts_loses_and_doubles_nothing(
     pipeline: Pipeline, tmp_path: Path, point: str
 ) -> None:
@@ -217,6 +226,7 @@ def test_a_kill_amid_a_transaction_in_parts_loses_and_doubles_nothing(
     pipeline.assert_equal("a")
 
 
+@nightly("by day test_flow.py and every small transaction")
 def test_without_streaming_the_source_keeps_them(pipeline: Pipeline) -> None:
     pipeline.database.execute(TABLES[0])
     off = {"RE_DMS_CAPTURE__STREAMING": "false"}

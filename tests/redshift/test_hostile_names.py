@@ -1,14 +1,14 @@
 """Names of tables and columns may be anything that Postgres allows; every statement runs with them for real.
 
-Every name is that of a table with a key; in the suite every third one, with RE_DMS_NIGHTLY=1 each, also of one without.
+Every name is that of a table with a key; by day every third one, every ninth also of one without; at night each, of both.
 """
 
 import dataclasses
-import os
 
 import psycopg
 
 from fix_redshift import Benches
+from nightly import NIGHTLY
 from re_dms.manifest import TableChanges, Truncate
 from re_dms.schema import KeyKind, Relation
 from re_dms.warehouse.redshift.names import column_names, fitting, folded, quote
@@ -22,7 +22,9 @@ NAMES = [
     *("\u00a0", "\u200b", "é", "É", "ß", "İ", "日本語", "😀", "\u202e", "e\u0301", "0", "1a", "-", "A", "Where"),
     *("x" * 63, "é" * 31, "ẞ" * 21, "drop table public.orders; --", '"; drop table x; --', "x'); drop table x; --"),
 ]
-APPENDED = set(NAMES if os.environ.get("RE_DMS_NIGHTLY") else NAMES[::3])
+if not NIGHTLY:
+    NAMES = NAMES[::3]
+APPENDED = set(NAMES if NIGHTLY else NAMES[::3])
 
 
 def shaped(name: str, kind: KeyKind, oid: int) -> Relation:

@@ -18,6 +18,7 @@ import pytest
 from fix_pipeline import Running
 from fix_postgres import Database
 from fix_s3 import S3
+from nightly import nightly
 from redshift.pipelines import RedshiftPipeline, redshift_pipeline
 from refusals.rig import until
 
@@ -118,6 +119,7 @@ def caught_up(pipeline: RedshiftPipeline, running: Running, loads: int) -> list[
     return [load["batches"] for load in running.events("loaded")[loads:]]
 
 
+@nightly("by day test_flow.py, with an apply that stands still")
 def test_while_the_warehouse_is_down_capture_goes_on_and_no_wal_is_kept(pipeline: RedshiftPipeline) -> None:
     running = started(pipeline)
     writer = Writer(pipeline.database)

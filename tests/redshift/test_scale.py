@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 NIGHTLY = bool(os.environ.get("RE_DMS_NIGHTLY"))
 DRIVERS = ("redshift_connector", "psycopg")[: 2 if NIGHTLY else 1]
-ALL, TOUCHED = (120, 42) if NIGHTLY else (30, 12)
+ALL, TOUCHED = (120, 42) if NIGHTLY else (20, 8)
 AT_ONCE = 300 if NIGHTLY else 60
 COLUMNS = 1_500
 Watched = Callable[[str], tuple[RedshiftBench, "Relay"]]

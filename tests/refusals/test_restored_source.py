@@ -15,6 +15,7 @@ import pytest
 
 from fix_pipeline import Pipeline
 from fix_postgres import Database, PostgresFactory
+from nightly import nightly
 from re_dms.lsn import LSN
 from refusals.rig import branch, refused, standing, until_applied
 
@@ -75,7 +76,11 @@ def history(request: pytest.FixtureRequest, postgres_factory: PostgresFactory, t
             running.process.stdout.close()
 
 
-@pytest.mark.parametrize("history", ["pgoutput", "test_decoding"], indirect=True)
+@pytest.mark.parametrize(
+    "history",
+    ["pgoutput", pytest.param("test_decoding", marks=nightly("by day with pgoutput"))],
+    indirect=True,
+)
 def test_the_tail_transaction_is_demanded_of_a_source_that_is_behind_it(history: History) -> None:
     pipeline = history.pipeline
     pipeline.database.execute("insert into t values (3, 'lost by the source')")

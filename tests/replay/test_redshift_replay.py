@@ -9,6 +9,7 @@ import pytest
 
 from fix_postgres import Database
 from fix_s3 import S3
+from nightly import nightly
 from redshift.pipelines import RedshiftPipeline, redshift_pipeline
 from replay.rig import Recorder, replay
 
@@ -20,6 +21,7 @@ def pipeline(database: Database, redshift_backend: str, s3: S3, tmp_path: Path) 
         yield made
 
 
+@nightly("by day into DuckDB; how batches load into Redshift is tested beside it")
 def test_a_file_arrives_in_redshift_once(pipeline: RedshiftPipeline, tmp_path: Path) -> None:
     execute = pipeline.database.execute
     execute(
