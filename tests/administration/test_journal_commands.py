@@ -1,9 +1,8 @@
-"""`re-dms journal`: over a journal that a real pipeline wrote, in a bucket; RE_DMS_NIGHTLY=1 also in a directory."""
+"""`re-dms journal`: over a journal that a real pipeline wrote, in a directory; RE_DMS_NIGHTLY=1 also in a bucket."""
 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,9 +10,10 @@ import pytest
 
 from fix_pipeline import Finished, Pipeline
 from fix_s3 import S3
+from nightly import NIGHTLY
 
 
-@pytest.fixture(params=["s3", "file"][: 2 if os.environ.get("RE_DMS_NIGHTLY") else 1])
+@pytest.fixture(params=["file", "s3"][: 2 if NIGHTLY else 1])
 def written(request: pytest.FixtureRequest, pipeline: Pipeline) -> Pipeline:
     """Three batches at least: a copy and two of the stream; all but the last are applied."""
     if request.param == "s3":

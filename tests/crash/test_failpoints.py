@@ -13,7 +13,7 @@ import pytest
 from crash.rig import QUICKER, Rig
 from crash.witness import Witness
 from crash.workload import Load
-from nightly import NIGHTLY
+from nightly import nightly
 from re_dms.failpoints import NAMES
 
 # Name: at which hit the process dies. A group is what one pipeline goes through. Few of each half are together, since
@@ -84,8 +84,10 @@ def test_a_process_killed_at_a_failpoint_is_started_again_and_nothing_is_lost(ri
     rig.assert_whole(witness, f"processes killed at {', '.join(points)}")
 
 
-# Every failpoint is met by the test above; whole groups at the two ends of the protocol only at night.
-_KILLED_WHOLE = [*_GROUPS] if NIGHTLY else ["put and merged"]
+# Every failpoint is met by the test above.
+_KILLED_WHOLE = [
+    pytest.param(group, marks=nightly("by day random kills, which take whole groups too")) for group in _GROUPS
+]
 
 
 @pytest.mark.parametrize("group", _KILLED_WHOLE)

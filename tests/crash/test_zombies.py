@@ -14,6 +14,7 @@ import pytest
 from crash.rig import Rig
 from crash.witness import Witness, tail
 from crash.workload import Load
+from nightly import nightly
 
 HELD, WAREHOUSE = 7, 5
 _STALE_SECONDS = 60.0
@@ -44,6 +45,7 @@ def test_a_capture_that_wakes_up_replaced_writes_no_batch(rig: Rig) -> None:
     rig.assert_whole(witness, "a stopped capture was replaced")
 
 
+@nightly("by day the model, and the one that wakes up last")
 def test_a_capture_that_wakes_up_first_wins_and_its_replacement_gives_way(rig: Rig) -> None:
     with Witness(rig.pipeline) as witness:
         with Load(rig.pipeline.database, seed=5) as load:
@@ -82,6 +84,7 @@ def test_an_orphan_that_wakes_up_does_no_harm(rig: Rig) -> None:
     rig.assert_whole(witness, "an orphan woke up")
 
 
+@nightly("by day one that is overtaken within a load")
 def test_an_apply_that_wakes_up_replaced_loads_nothing(rig: Rig) -> None:
     lock = rig.pipeline.warehouse_path.with_name(rig.pipeline.warehouse_path.name + ".re_dms.lock")
     with Witness(rig.pipeline) as witness:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -16,6 +17,12 @@ from re_dms.errors import ChangesMissing, JournalError, JournalUnavailable
 from re_dms.journal.journal import Journal
 from re_dms.journal.store import ObjectExists, ObjectMissing, Store
 from re_dms.manifest import Manifest
+
+
+@pytest.fixture(autouse=True)
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That the client pauses before it repeats a request is boto3's business."""
+    monkeypatch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=lambda seconds: None))
 
 
 @pytest.fixture

@@ -201,8 +201,8 @@ def test_a_message_larger_than_a_region_waits_as_well(pipeline: Pipeline) -> Non
 @pytest.mark.parametrize(
     "point",
     [
-        pytest.param("capture.shipped", marks=nightly("by day right before and right behind it")),
-        "capture.encoded",
+        pytest.param("capture.shipped", marks=nightly("by day a step later")),
+        pytest.param("capture.encoded", marks=nightly("by day a step later")),
         pytest.param("capture.received", marks=nightly("by day a step later")),
         "capture.before_confirm",
     ],

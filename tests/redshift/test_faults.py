@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from fix_s3 import REGION, S3, s3_store
+from nightly import nightly
 from re_dms.errors import ReDmsError, WarehouseError
 from re_dms.manifest import Manifest
 from redshift.disturbed import NIGHTLY, STEPS, Rig
@@ -68,7 +69,7 @@ def test_no_step_of_a_load_is_left_out(rig: Rig) -> None:
     wipe(rig.bench)
 
 
-@pytest.mark.parametrize("kind", STATEMENTS)
+@pytest.mark.parametrize("kind", ["timeout", pytest.param("restart", marks=nightly("by day a statement's timeout"))])
 def test_a_statement_that_is_cancelled_or_cut_is_made_good(rig: Rig, kind: str) -> None:
     _disturbed(rig, STEPS, kind, STATEMENTS[kind])
 

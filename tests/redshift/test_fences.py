@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from fix_redshift import Benches
+from nightly import nightly
 from re_dms.errors import PipelineHeld
 from re_dms.warehouse.opening import open_warehouse
 from redshift.steps import POLICIES, Spy, load_once, loads, records_of, rows_of, spying, staged
@@ -132,7 +133,7 @@ def test_claims_at_the_same_time_get_epochs_of_their_own_and_the_last_one_loads(
     assert not load_once(winner, [one.journal.batch(2)]).already_done
 
 
-@pytest.mark.parametrize("ratio", ["1.5", "NaN"])
+@pytest.mark.parametrize("ratio", ["1.5", pytest.param("NaN", marks=nightly("by day a number"))])
 def test_two_pipelines_load_side_by_side_without_a_conflict(
     redshift_benches: Benches, another: Another, ratio: str
 ) -> None:

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from fix_redshift import Benches
+from nightly import nightly
 from re_dms.failpoints import NAMES
 from re_dms.journal.journal import Journal
 from re_dms.manifest import Registry
@@ -103,6 +104,7 @@ def test_an_apply_that_is_killed_is_made_good_by_the_next_one(
     assert records == undisturbed.setdefault("records", records)
 
 
+@nightly("by day one kill at a time")
 def test_applies_that_die_one_after_the_other_leave_nothing_to_the_last(redshift_benches: Benches) -> None:
     bench, settings = waiting(redshift_benches)
     for step in STEPS:

@@ -149,6 +149,7 @@ def test_while_the_warehouse_is_down_capture_goes_on_and_no_wal_is_kept(pipeline
     assert max(groups) > 1
 
 
+@nightly("by day test_group.py, with DuckDB")
 def test_a_slow_warehouse_is_followed_in_groups(pipeline: RedshiftPipeline) -> None:
     running = started(pipeline)
     writer = Writer(pipeline.database)

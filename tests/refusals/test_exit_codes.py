@@ -12,6 +12,7 @@ from psycopg.conninfo import make_conninfo
 
 from fix_pipeline import Pipeline
 from fix_postgres import Database, PostgresFactory
+from nightly import nightly
 from refusals.rig import assert_refused, standing, until_applied
 
 PASSWORD = "canary-of-the-dsn"
@@ -96,7 +97,7 @@ def test_targets_that_are_not_ours_or_no_longer_as_we_left_them(pipeline: Pipeli
     pipeline.assert_equal("t")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=nightly("by day Ctrl-C"))])
 def test_two_signals_stop_at_once(pipeline: Pipeline, number: signal.Signals) -> None:
     database = pipeline.database
     database.execute("create table t (id int primary key, a text)")

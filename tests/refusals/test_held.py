@@ -10,6 +10,7 @@ import signal
 from pathlib import Path
 
 from fix_pipeline import Pipeline
+from nightly import nightly
 from refusals.rig import assert_refused, manifests, standing, until, until_applied
 
 
@@ -50,6 +51,7 @@ def test_of_two_runs_the_first_goes_on(pipeline: Pipeline) -> None:
     pipeline.assert_equal("t")
 
 
+@nightly("by day test_zombies.py")
 def test_a_batch_number_has_one_writer(pipeline: Pipeline) -> None:
     """A capture that was stopped for so long that another took its place writes nothing over the other's batches."""
     database = pipeline.database

@@ -10,6 +10,7 @@ import re
 import duckdb
 
 from fix_pipeline import Pipeline
+from nightly import nightly
 from refusals.rig import assert_refused, stopped_words, until_applied
 
 FOLLOWED = """
@@ -115,6 +116,7 @@ def test_row_68_every_other_change_stops_by_name_and_is_mended(pipeline: Pipelin
     pipeline.assert_equal("other", *("with_another_name" if table == "table_renamed" else table for table in STOPPING))
 
 
+@nightly("by day tests/catalog")
 def test_tables_join_and_leave_by_the_patterns(pipeline: Pipeline) -> None:
     """What `--tables` newly includes is copied and then followed; what it no longer includes is refused or forgotten."""
     database = pipeline.database

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from fix_pipeline import Pipeline
+from nightly import nightly
 from replay.rig import Recorder, replay
 
 SHOP = """
@@ -63,6 +64,7 @@ def test_what_came_since_is_taken_from_the_longer_file(pipeline: Pipeline, recor
     assert second.summary["transactions"] == 1
 
 
+@nightly("by day test_what_came_since, and the inputs beside it")
 def test_a_file_under_another_name_is_known_again(pipeline: Pipeline, recorder: Recorder, tmp_path: Path) -> None:
     some_work(pipeline)
     recorder.record(tmp_path / "data.txt")
