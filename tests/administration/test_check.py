@@ -14,6 +14,7 @@ from psycopg import sql
 
 from fix_pipeline import Pipeline
 from fix_postgres import Database, PostgresFactory
+from nightly import nightly
 from re_dms.administration.check import check, exit_code
 from re_dms.finding import Finding
 from re_dms.settings import JournalSettings, Settings, SourceSettings, WarehouseSettings
@@ -162,6 +163,7 @@ def test_row_37_row_filters_that_could_lose_large_values_are_told(database: Data
     told(checked(), "publication", "ok")
 
 
+@nightly("by day the check that tells of it")
 def test_row_37_what_enters_a_row_filter_arrives_whole(pipeline: Pipeline) -> None:
     """Under REPLICA IDENTITY FULL; the same rows without it are refused before they are copied."""
     database = pipeline.database

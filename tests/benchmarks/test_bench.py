@@ -140,6 +140,7 @@ def test_a_replay_that_holds_other_rows_gives_no_figures(monkeypatch: pytest.Mon
         replay.measure(rows=5000, small_rows=10, rounds=1, pg_bin=pg_bin)
 
 
+@MORE
 def test_guard_tells_a_load_that_costs_more_than_it_may(tmp_path: Path, pg_bin: Path | None) -> None:
     limits = tmp_path / "limits.toml"
     limits.write_text("margin = 0.1\n[cpu_ratio_max]\nten = 0.001\n")

@@ -66,6 +66,7 @@ def test_a_capture_that_wakes_up_first_wins_and_its_replacement_gives_way(rig: R
     rig.assert_whole(witness, "a stopped capture woke up in time")
 
 
+@nightly("by day one that was replaced")
 def test_an_orphan_that_wakes_up_does_no_harm(rig: Rig) -> None:
     """Its supervisor was killed while it was stopped: it could not leave then, and leaves now."""
     with Witness(rig.pipeline) as witness:

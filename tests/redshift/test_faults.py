@@ -102,7 +102,7 @@ def test_refused_connections_are_tried_again(rig: Rig) -> None:
     assert rig.figures["retries"] > 0
 
 
-@pytest.mark.parametrize("fault", ["s3-status", "s3-cut", "s3-slow"])
+@pytest.mark.parametrize("fault", ["s3-status", *["s3-cut", "s3-slow"] * NIGHTLY])
 def test_a_store_that_stumbles_is_made_good(rig: Rig, fault: str) -> None:
     more = {"s3-status": ", status = 503", "s3-cut": ", bytes = 3", "s3-slow": ", seconds = 0.02"}[fault]
     for nth in range(1, 12) if NIGHTLY else (2,):
@@ -165,7 +165,7 @@ def _stopped(rig: Rig, batches: Sequence[Manifest], kind: str, nth: int) -> ReDm
     return None
 
 
-@pytest.mark.parametrize("kind", ["timeout", *(COMMITS if NIGHTLY else ["kill-before-reply"])])
+@pytest.mark.parametrize("kind", ["timeout", *COMMITS] if NIGHTLY else ["kill-before-reply"])
 def test_a_claim_that_is_disturbed_can_be_made_again(rig: Rig, kind: str) -> None:
     bench, places, retries = rig.bench, 0, -1
     nth = 1

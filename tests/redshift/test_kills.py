@@ -32,7 +32,7 @@ STEPS = [name for name in NAMES if name.startswith("apply.")]
 BATCHES = 5
 _KILLS = [(step, load) for step in STEPS for load in (1, 2)]
 if not os.environ.get("RE_DMS_NIGHTLY"):
-    _KILLS = [("apply.merged", 2), ("apply.committed", 2)]
+    _KILLS = [("apply.committed", 2)]
 _COMMITTED = ("apply.committed", "apply.mirrored")
 _figures = Counter[str]()
 

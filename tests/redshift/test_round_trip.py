@@ -8,7 +8,6 @@ blanks between parts; char(n) has no padding; the lower bounds of arrays are los
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
@@ -17,6 +16,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from nightly import NIGHTLY
 from re_dms.schema import Relation
 from re_dms.warehouse.redshift.types import can_be_key
 from redshift import reading, round_trip_cases
@@ -48,7 +48,7 @@ ANOTHER = {
 """A value of Redshift's that is not the first literal of the type."""
 DRIVERS = ("redshift_connector", "psycopg")
 _TRIPS = [(group, driver) for group in GROUPS for driver in DRIVERS]
-if not os.environ.get("RE_DMS_NIGHTLY"):
+if not NIGHTLY:
     _TRIPS = [(group, DRIVERS[number % 2]) for number, group in enumerate(GROUPS)]
 
 
@@ -143,7 +143,7 @@ def test_every_type_arrives_by_copy_insert_update_and_stays_when_it_is_not_sent(
     assert trip.wrong() == [], "unchanged"
 
 
-@pytest.mark.parametrize("group", ["numbers", "texts", "times", "binary", "others"])
+@pytest.mark.parametrize("group", ["numbers", "times", *["texts", "binary", "others"] * NIGHTLY])
 def test_every_type_that_can_be_a_key_finds_its_rows(source: Source, one_bench: RedshiftBench, group: str) -> None:
     """One table a type, in one batch: a delete, an update and a partial update by key, and a key that nothing touches."""
     bench = one_bench

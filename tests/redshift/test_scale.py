@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fix_redshift import Benches
+from nightly import nightly
 from re_dms.manifest import Changes, TableChanges
 from re_dms.schema import Relation
 from re_dms.warehouse.opening import open_warehouse
@@ -130,6 +131,7 @@ def test_only_the_touched_tables_make_a_batch_dearer(watched: Watched, driver: s
     assert bench.query(f"select count(*), max(amount) from public.t{TOUCHED - 1}") == [(2, 7)]
 
 
+@nightly("by day a few tables")
 def test_a_batch_that_touches_very_many_tables_is_loaded_as_any_other(redshift_benches: Benches) -> None:
     bench = redshift_benches()
     tables = numbered(AT_ONCE)

@@ -115,6 +115,7 @@ def test_the_tail_transaction_is_demanded_of_a_source_that_is_behind_it(history:
     written.assert_equal("t")
 
 
+@nightly("by day the missing COMMIT")
 def test_idle_positions_of_a_lost_history_confirm_nothing(history: History) -> None:
     """The journal went on by idle positions alone; the restored source has transactions of ours before them.
 

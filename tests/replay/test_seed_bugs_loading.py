@@ -17,6 +17,7 @@ import pytest
 
 from fix_pipeline import Finished, Pipeline
 from localpg import LocalPostgres
+from nightly import nightly
 from re_dms.lsn import LSN
 from refusals.rig import assert_refused, until
 from replay.rig import Recorder, replay
@@ -140,6 +141,7 @@ def test_b15_a_file_that_is_replayed_after_newer_data_reverts_nothing(repeated: 
     assert repeated.stale == repeated.source
 
 
+@nightly("by day b17")
 def test_b16_lines_from_before_an_added_column_do_not_drop_it(repeated: Repeated) -> None:
     """A replay from before an ADD COLUMN dropped the target's column with its data, and added it again, empty."""
     assert (3, "back", "more") in repeated.stale

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from fix_pipeline import Pipeline
+from nightly import nightly
 from replay.rig import Recorder, replay
 from replay.test_replay import SHOP, TABLES, some_work
 
@@ -141,7 +142,10 @@ def test_several_packed_files_and_a_schema_file_in_place_of_the_source(
     "points",
     [
         ("root.created", "capture.encoded:3", "capture.before_manifest:2"),
-        ("capture.data_put:2", "capture.after_manifest:3", "apply.committed:2"),
+        pytest.param(
+            ("capture.data_put:2", "capture.after_manifest:3", "apply.committed:2"),
+            marks=nightly("by day SIGKILL in the middle"),
+        ),
     ],
     ids=["before a batch", "after it"],
 )

@@ -6,9 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from nightly import nightly
 from warehouse.building import Bench, DuckDBBench, bench
 
-KINDS = ("duckdb", "redshift-redshift_connector", "redshift-psycopg")
+KINDS = (
+    "duckdb",
+    "redshift-redshift_connector",
+    pytest.param("redshift-psycopg", marks=nightly("by day through AWS's own driver")),
+)
 
 
 @pytest.fixture(name="duckdb_bench")

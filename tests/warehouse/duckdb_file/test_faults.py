@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from nightly import nightly
 from re_dms.errors import WarehouseUnavailable
 from re_dms.failpoints import NAMES
 from re_dms.manifest import Manifest, Truncate
@@ -47,7 +48,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[tupl
     return {name: rows for name, rows in made.everything().items() if name != "re_dms.warehouse"}
 
 
-@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize("count", [1, pytest.param(2, marks=nightly("by day the first time"))])
 @pytest.mark.parametrize("step", STEPS)
 def test_a_load_that_is_killed_and_loaded_again_gives_the_same(
     tmp_path: Path, undisturbed: dict[str, list[tuple[object, ...]]], step: str, count: int

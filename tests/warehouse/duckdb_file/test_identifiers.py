@@ -4,6 +4,7 @@ import dataclasses
 
 import duckdb
 
+from nightly import NIGHTLY
 from re_dms.manifest import TableChanges, Truncate
 from re_dms.schema import KeyKind, Relation
 from warehouse.building import INT4, Bench, Row, column, relation, table
@@ -71,18 +72,19 @@ def changes(bench: Bench, name: str, oid: int) -> list[TableChanges]:
 
 
 def test_every_statement_runs_with_hostile_names(bench: Bench) -> None:
-    oids = {name: 1000 + 10 * i for i, name in enumerate(NAMES)}
+    names = NAMES if NIGHTLY else NAMES[::3]
+    oids = {name: 1000 + 10 * i for i, name in enumerate(names)}
     bench.load(*(part for name, oid in oids.items() for part in copies(bench, name, oid)))
     bench.load(*(part for name, oid in oids.items() for part in changes(bench, name, oid)))
     with duckdb.connect(str(bench.warehouse.path)) as connection:
-        for name in NAMES:
+        for name in names:
             keyed, counted, append = (f"shop.{quoted(name)}.{quoted(shaped(name, kind, 0).name)}" for kind in KeyKind)
             described = connection.execute(f"select * from {keyed} order by 1")
             assert [field[0] for field in described.description or []] == [name, f"{name[:50]}2", f"{name[:50]}4"]
             assert described.fetchall() == [(2, "b", "it's"), (5, "a", "it's"), (6, None, None)]
             assert connection.execute(f"from {counted} order by all").fetchall() == [(1, "a", None), (None, None, None)]
             assert connection.execute(f"from {append}").fetchall() == []
-    assert len(bench.warehouse.reset_all("shop")) == 3 * len(NAMES)
+    assert len(bench.warehouse.reset_all("shop")) == 3 * len(names)
 
 
 def quoted(name: str) -> str:
