@@ -24,6 +24,7 @@ from re_dms.pipeline.copies import Copies
 from re_dms.pipeline.decoders import Decode, new_decoder
 from re_dms.pipeline.parts import Parts
 from re_dms.pipeline.plan import Plan, identify_journal, identify_source, plan_capture
+from re_dms.pipeline.precedence import may_give_way
 from re_dms.pipeline.regions import Regions
 from re_dms.pipeline.relations import Relations, TablesChanged
 from re_dms.pipeline.streamed import transaction
@@ -158,9 +159,8 @@ class Encoder:
 
     def _stream(self) -> None:
         decode = self._decoder()
-        self.reader.send(
-            {"do": "stream", "known": str(self.durable), "batch": self.number, "tail": _tail(self.last_commit)}
-        )
+        order = {"do": "stream", "known": str(self.durable), "batch": self.number, "tail": _tail(self.last_commit)}
+        self.reader.send(order | {"gives_way": os.getpid() if may_give_way() else None})
         self.watching = True
         while True:
             message = self._next()

@@ -8,6 +8,7 @@ from typing import Any, Final
 from re_dms.failpoints import failpoint
 from re_dms.pipeline.buffers import SharedBuffer, Writer
 from re_dms.pipeline.channel import Channel
+from re_dms.pipeline.precedence import Precedence
 
 BUFFERS: Final = 3
 _OVERSIZED_CAPACITIES_MAX: Final = 8
@@ -23,6 +24,7 @@ class Ring:
     def __init__(self, encoder: Channel, capacity: int, on_message: Callable[[dict[str, Any]], None]) -> None:
         self.encoder = encoder
         self.capacity = capacity
+        self.precedence = Precedence()
         self._on_message = on_message
         buffers = [SharedBuffer.create(capacity) for _ in range(BUFFERS)]
         self._writers = [Writer(buffer) for buffer in buffers]
@@ -61,6 +63,7 @@ class Ring:
             message = self.encoder.receive(0)
 
     def _take_back(self, number: int) -> None:
+        self.precedence.given_back(number)
         if number >= BUFFERS:
             self._oversized.pop(number).close()
             return
@@ -83,6 +86,7 @@ class Ring:
     def _tell(self, number: int, writer: Writer, description: dict[str, Any]) -> None:
         part = {"do": "part", "buffer": number, "messages": len(writer.starts), "bytes": writer.position}
         self.encoder.send(part | description)
+        self.precedence.shipped(number)
 
     def grow(self, size: int) -> Writer:
         """A region of its own for a message of `size` bytes (its frame included) that no region can hold. What of it is

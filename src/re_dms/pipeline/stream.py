@@ -65,6 +65,7 @@ class Stream:
         self.ring = ring
         self.inbox = inbox
         self.progress = Progress(order)
+        ring.precedence.begin(order.get("gives_way"))
         self.gate = gate_for(source.plugin, self.progress)
         self.aborted = self.known_again = False
         self.in_parts = self.capture.streaming
@@ -132,6 +133,7 @@ class Stream:
     def _ask_what_is_known(self) -> None:
         """With the slot held nobody else extends the journal: the slot is compared with what it knows now."""
         self.known_again = False
+        self.ring.precedence.insist()
         self.ring.encoder.send({"do": "held"})
         while not self.known_again:
             self._listen(_HELD_POLL_SECONDS)
@@ -219,6 +221,7 @@ class Stream:
     def _wait_until(self, is_there: Callable[[], bool]) -> None:
         began = time.monotonic()
         while not is_there():
+            self.ring.precedence.insist()
             self._listen(0.2)
             now = time.monotonic()
             if now >= self.next_status:
@@ -229,13 +232,14 @@ class Stream:
     # ------------------------------------------------------------------ confirming and keeping alive
 
     def _patience(self, now: float) -> float:
-        until = self.next_status
+        until = min(self.next_status, self.ring.precedence.due_at or self.next_status)
         due_at = self.cutter.due_at
         if due_at is not None and self.ring.has_free:
             until = min(until, now + _ASKED_SECONDS if self.progress.asks else due_at)
         return max(0.0, until - now)
 
     def _tick(self, now: float) -> None:
+        self.ring.precedence.look(now)
         if self.cutter.is_due(now):
             self.cutter.close(wait=False)
         self._record_position(now)
@@ -298,6 +302,7 @@ class Stream:
 
     def _drain(self) -> None:
         """Ship what is committed, receive no more; once all of it is durable and confirmed, leave."""
+        self.ring.precedence.insist()
         self._hear_until(lambda: self.ring.has_free)
         self.cutter.close(wait=False)
         self.progress.forget_open_parts()
