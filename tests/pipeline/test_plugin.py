@@ -103,7 +103,7 @@ def filled(pipeline: Pipeline) -> Pipeline:
     return pipeline
 
 
-@nightly("by day both plugins are compared over the same work")
+@nightly("by day the kill, and the decoders' comparison in test_both_plugins.py")
 def test_copies_changes_and_alterations_arrive_and_nothing_is_made_but_the_slot(filled: Pipeline) -> None:
     run(filled)
     level(filled)
@@ -119,6 +119,7 @@ def test_copies_changes_and_alterations_arrive_and_nothing_is_made_but_the_slot(
     assert json.loads((filled.journal_path / "root.json").read_text())["plugin"] == "test_decoding"
 
 
+@nightly("by day the decoders' comparison in test_both_plugins.py")
 def test_both_plugins_make_the_same_tables_of_the_same_work(filled: Pipeline, tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     other = Pipeline(database=filled.database, directory=tmp_path / "other", name=f"{filled.name}_pgoutput")
