@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from compact.meaning import UNSENT, Partial, State, apply, apply_moving, fold_rows, read
 from compact.source import BIG, Event, Key, Row, Source, frame_of, relation
 from compact.test_histories import TABLES, cuts, histories, whole_rows
+from nightly import nightly
 from re_dms.compact import Folded, fold
 from re_dms.compact.refold import Refolded, refold
 from re_dms.errors import InvariantError, SourceError
@@ -259,7 +260,7 @@ def test_appended_rows_are_all_kept_in_order() -> None:
 # ------------------------------------------------------------------ how long it takes
 
 
-@pytest.mark.skipif(not os.environ.get("RE_DMS_NIGHTLY"), reason="a million rows: with RE_DMS_NIGHTLY=1")
+@nightly("a million rows")
 @pytest.mark.parametrize("partial", [False, True], ids=["whole", "a third partial"])
 def test_a_million_rows_in_twenty_frames(partial: bool) -> None:
     """Prints seconds: no promise but that it is not a loop over rows."""

@@ -16,10 +16,11 @@ import pytest
 from crash.rig import GONE_SECONDS_MAX, Rig
 from crash.witness import Figures, Witness
 from crash.workload import Load
+from nightly import NIGHTLY
 from re_dms.failpoints import NAMES
 
 VICTIMS = ("supervisor", "reader", "encoder", "apply", "group")
-KILLS = int(os.environ.get("RE_DMS_CRASH_KILLS", "200" if os.environ.get("RE_DMS_NIGHTLY") else "5"))
+KILLS = int(os.environ.get("RE_DMS_CRASH_KILLS", "200" if NIGHTLY else "5"))
 PLUGINS = ("pgoutput", "test_decoding")
 _EARLY = 0.3
 _EARLY_SECONDS = 2.0

@@ -16,8 +16,9 @@ from crash.rig import Rig
 from crash.witness import Witness, check_journal
 from crash.workload import TABLES, Load
 from fix_s3 import FAULTS, S3, FaultProxy
+from nightly import NIGHTLY
 
-RUNS = int(os.environ.get("RE_DMS_S3_RUNS", "40" if os.environ.get("RE_DMS_NIGHTLY") else "1"))
+RUNS = int(os.environ.get("RE_DMS_S3_RUNS", "40" if NIGHTLY else "1"))
 _FAULTY = 1 / 6
 _VICTIMS = ("encoder", "group", "apply")
 _totals: Counter[str] = Counter()

@@ -34,9 +34,7 @@ from re_dms.errors import ConfigurationError
 from re_dms.journal.journal import Journal
 from re_dms.journal.local import LocalStore
 
-NIGHTLY = pytest.mark.skipif(
-    "RE_DMS_NIGHTLY" not in os.environ, reason="a second kill of a demo: with RE_DMS_NIGHTLY=1"
-)
+AT_NIGHT = nightly("a second kill of a demo")
 
 GONE_SECONDS_MAX = 20.0
 EQUAL = Comparison(table="public.orders", source_rows=1, target_rows=1)
@@ -185,7 +183,7 @@ def assert_equal_and_counted_once(facts: dict[str, Any]) -> None:
         ("duckdb", "`re-dms run` starts", signal.SIGTERM, 143),
         ("duckdb", "Customers come in", signal.SIGKILL, -9),
         ("redshift-standin", "for this demo only", signal.SIGINT, 130),
-        pytest.param("redshift-standin", "Customers come in", signal.SIGKILL, -9, marks=NIGHTLY),
+        pytest.param("redshift-standin", "Customers come in", signal.SIGKILL, -9, marks=AT_NIGHT),
     ],
 )
 def test_nothing_is_left_when_the_demo_is_ended_in_the_middle(

@@ -21,10 +21,10 @@ import pytest
 from fix_pipeline import Pipeline, Running
 from fix_postgres import Database, PostgresFactory
 from fix_s3 import S3, FaultProxy
-from nightly import nightly
+from nightly import NIGHTLY, nightly
 from refusals.rig import POLL_SECONDS, WAIT_SECONDS_MAX, until, until_applied
 
-SCALE = 10 if os.environ.get("RE_DMS_NIGHTLY") else 1
+SCALE = 10 if NIGHTLY else 1
 MB = 1_000_000
 READER_MB_MAX = 250
 ENCODER_MB_MAX = 700
@@ -124,9 +124,7 @@ def test_row_25_a_slow_store_costs_neither_the_session_nor_memory(
     finish(pipeline, running)
 
 
-@pytest.mark.skipif(
-    "RE_DMS_NIGHTLY" not in os.environ, reason="long: with RE_DMS_NIGHTLY=1, beside the suite's ten minutes"
-)
+@nightly("long")
 def test_rows_28_and_58_an_old_transaction_that_holds_wal_back_does_not_stop_progress(
     impatient: Pipeline, s3: S3, fault_proxy: FaultProxy
 ) -> None:
@@ -190,9 +188,7 @@ def _has_standby_snapshot(pipeline: Pipeline) -> bool:
     return pipeline.database.server.version[0] >= 16
 
 
-@pytest.mark.skipif(
-    "RE_DMS_NIGHTLY" not in os.environ, reason="long: with RE_DMS_NIGHTLY=1, beside the suite's ten minutes"
-)
+@nightly("long")
 def test_a_transaction_larger_than_all_regions_gets_through_a_slow_store(
     impatient: Pipeline, s3: S3, fault_proxy: FaultProxy
 ) -> None:

@@ -5,14 +5,14 @@ RE_DMS_NIGHTLY=1 writes 1 GB instead of 200 MB.
 
 from __future__ import annotations
 
-import os
 import time
 
 from fix_pipeline import Pipeline
+from nightly import NIGHTLY
 from refusals.rig import until
 
 MIB = 1024 * 1024
-WRITTEN_MIB = 1024 if os.environ.get("RE_DMS_NIGHTLY") else 200
+WRITTEN_MIB = 1024 if NIGHTLY else 200
 RETAINED_MIB_MAX = 64
 SECONDS_MAX = 30.0
 

@@ -19,7 +19,7 @@ import pytest
 
 from fix_pipeline import Pipeline, Running
 from fix_postgres import Database, PostgresFactory
-from nightly import nightly
+from nightly import NIGHTLY, nightly
 from refusals.rig import until, until_applied
 
 SHUTDOWN_SECONDS_MAX = 2.0
@@ -58,7 +58,7 @@ def until_loading(running: Running) -> None:
     until(lambda: len(running.events("loaded")) > now)
 
 
-@pytest.mark.parametrize("tcp", [False, True][: 2 if os.environ.get("RE_DMS_NIGHTLY") else 1])
+@pytest.mark.parametrize("tcp", [False, True][: 2 if NIGHTLY else 1])
 @nightly("by day test_replication.py: a server that shuts down is tried again")
 def test_a_shutdown_is_not_delayed_and_the_service_comes_back(
     postgres_factory: PostgresFactory, tmp_path: Path, tcp: bool

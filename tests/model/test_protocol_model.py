@@ -14,9 +14,6 @@ from model.protocol import canonical, first_state, steps
 from model.words import FAULTS, PROTOCOL, STEPS, WORLD, Faults, Scope
 from re_dms.failpoints import NAMES
 
-# On one worker: each would explore the worlds again.
-pytestmark = pytest.mark.xdist_group("model")
-
 
 @cache
 def _protocol(world: str) -> Report:

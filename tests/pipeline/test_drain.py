@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import signal
 
-import pytest
-
 from fix_pipeline import Pipeline
+from nightly import nightly
 from re_dms.lsn import LSN
 
 
@@ -31,7 +29,7 @@ def test_after_a_drain_nothing_is_sent_again(pipeline: Pipeline) -> None:
     pipeline.assert_equal("t")
 
 
-@pytest.mark.skipif(not os.environ.get("RE_DMS_NIGHTLY"), reason="a long load: with RE_DMS_NIGHTLY=1")
+@nightly("a long load")
 def test_a_drain_under_load_confirms_what_it_loaded(pipeline: Pipeline) -> None:
     """The server is in the middle of sending: it must read our last word before it learns that we have gone."""
     database = pipeline.database

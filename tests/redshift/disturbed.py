@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import itertools
-import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import Any
 
+from nightly import NIGHTLY
 from re_dms.manifest import Manifest
 from redshift.steps import (
     ENDS,
@@ -26,7 +26,6 @@ from redshift.steps import (
 )
 from warehouse.building import RedshiftBench
 
-NIGHTLY = bool(os.environ.get("RE_DMS_NIGHTLY"))
 _totals = Counter[str]()
 
 # What a load consists of; a step that is never struck is one that no test is about.

@@ -18,10 +18,10 @@ from typing import Any
 import pytest
 
 from fix_s3 import REGION, S3, s3_store
-from nightly import nightly
+from nightly import NIGHTLY, nightly
 from re_dms.errors import ReDmsError, WarehouseError
 from re_dms.manifest import Manifest
-from redshift.disturbed import NIGHTLY, STEPS, Rig
+from redshift.disturbed import STEPS, Rig
 from redshift.steps import POLICIES, insist, load_once, loads, rows_of, wipe
 from redshift_standin import Server
 from warehouse.building import RedshiftBench, redshift_bench

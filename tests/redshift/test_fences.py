@@ -6,7 +6,6 @@ RE_DMS_NIGHTLY=1 loads hundreds of batches side by side; `-rP` shows how many co
 from __future__ import annotations
 
 import dataclasses
-import os
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -17,13 +16,12 @@ from typing import Any
 import pytest
 
 from fix_redshift import Benches
-from nightly import nightly
+from nightly import NIGHTLY, nightly
 from re_dms.errors import PipelineHeld
 from re_dms.warehouse.opening import open_warehouse
 from redshift.steps import POLICIES, Spy, load_once, loads, records_of, rows_of, spying, staged
 from warehouse.building import FLOAT8, INT4, RedshiftBench, column, redshift_settings, relation, table
 
-NIGHTLY = bool(os.environ.get("RE_DMS_NIGHTLY"))
 LOADS = 300 if NIGHTLY else 8
 CLAIMS = 60 if NIGHTLY else 8
 OVERTAKEN = ["copy copy stage"] + ["main begin", "main lock own", "copy create stage", "copy commit"] * NIGHTLY

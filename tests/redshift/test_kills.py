@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from fix_redshift import Benches
-from nightly import nightly
+from nightly import NIGHTLY, nightly
 from re_dms.failpoints import NAMES
 from re_dms.journal.journal import Journal
 from re_dms.manifest import Registry
@@ -31,7 +31,7 @@ from warehouse.building import RedshiftBench, redshift_settings
 STEPS = [name for name in NAMES if name.startswith("apply.")]
 BATCHES = 5
 _KILLS = [(step, load) for step in STEPS for load in (1, 2)]
-if not os.environ.get("RE_DMS_NIGHTLY"):
+if not NIGHTLY:
     _KILLS = [("apply.committed", 2)]
 _COMMITTED = ("apply.committed", "apply.mirrored")
 _figures = Counter[str]()

@@ -7,7 +7,6 @@ RE_DMS_NIGHTLY=1 does all of both.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -15,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from nightly import NIGHTLY
 from re_dms.errors import ValueDoesNotFit
 from re_dms.schema import Relation
 from redshift.odd_cases import GROUPS, POLICIES, Odd, exact, parsed
@@ -23,7 +23,6 @@ from warehouse.building import RedshiftBench
 
 __all__ = ["bench_for_fixture", "source_fixture"]
 
-NIGHTLY = bool(os.environ.get("RE_DMS_NIGHTLY"))
 _SEEN = {"bytea": "to_hex({0})", "real": "{0}", "double precision": "{0}"}
 _SUPER = ("json", "jsonb", "hstore", "pair", "numeric[]", "text[]", "double precision[]")
 _TEXTS = ("text", "varchar(20000)", "char(20000)", "citext", "xml", "bit(70000)", "bit varying", "numeric")

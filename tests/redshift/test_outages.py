@@ -7,7 +7,6 @@ The command runs as it does in service. RE_DMS_NIGHTLY=1 writes 512 MB while the
 
 from __future__ import annotations
 
-import os
 import signal
 import time
 from collections.abc import Iterator
@@ -18,16 +17,16 @@ import pytest
 from fix_pipeline import Running
 from fix_postgres import Database
 from fix_s3 import S3
-from nightly import nightly
+from nightly import NIGHTLY, nightly
 from redshift.pipelines import RedshiftPipeline, redshift_pipeline
 from refusals.rig import until
 
 MIB = 1024 * 1024
-WRITTEN_MIB = 512 if os.environ.get("RE_DMS_NIGHTLY") else 24
+WRITTEN_MIB = 512 if NIGHTLY else 24
 CONFIRMED_MIB = 0.5
 RETAINED_MIB_MAX = 8
 BATCHES_MIN = 6
-SECONDS_MAX = 300.0 if os.environ.get("RE_DMS_NIGHTLY") else 60.0
+SECONDS_MAX = 300.0 if NIGHTLY else 60.0
 TABLES = ("public.orders", "public.events")
 
 

@@ -7,7 +7,6 @@ RE_DMS_NIGHTLY=1 takes more tables, and both drivers.
 from __future__ import annotations
 
 import dataclasses
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fix_redshift import Benches
-from nightly import nightly
+from nightly import NIGHTLY, nightly
 from re_dms.manifest import Changes, TableChanges
 from re_dms.schema import Relation
 from re_dms.warehouse.opening import open_warehouse
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
     from bench.relay import Relay, Traffic
 
 ROOT = Path(__file__).resolve().parents[2]
-NIGHTLY = bool(os.environ.get("RE_DMS_NIGHTLY"))
 DRIVERS = ("redshift_connector", "psycopg")[: 2 if NIGHTLY else 1]
 ALL, TOUCHED = (120, 42) if NIGHTLY else (20, 8)
 AT_ONCE = 300 if NIGHTLY else 60

@@ -23,8 +23,6 @@ from refusals.rig import assert_refused, until
 from replay.rig import Recorder, replay
 from replay.seed import piped, work
 
-pytestmark = pytest.mark.xdist_group("seed bugs, loading")
-
 Rows = Counter[tuple[Any, ...]]
 PAIR = "create table a (id int primary key, v text); create table b (id int primary key, v text)"
 

@@ -21,8 +21,6 @@ from refusals.rig import assert_refused
 from replay.rig import Recorder, replay
 from replay.seed import kill_recorder, piped, work
 
-pytestmark = pytest.mark.xdist_group("seed bugs, stops")
-
 Rows = Counter[tuple[Any, ...]]
 TERMINATED = 128 + signal.SIGTERM
 

@@ -17,8 +17,6 @@ from localpg import LocalPostgres
 from replay.rig import Recorder, replay
 from replay.seed import piped, source_texts, target_texts, work
 
-pytestmark = pytest.mark.xdist_group("seed bugs, values")
-
 SECRET = "hunter2 of a row"
 HOSTILE = '"x\'); drop table words; --"'
 LARGE = "(select string_agg(random()::text, '') from generate_series(1, 2000))"

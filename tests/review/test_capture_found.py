@@ -9,16 +9,12 @@ import os
 import signal
 import time
 
-import pytest
-
 from fix_pipeline import Pipeline
 from impact.test_pause import is_stopped
+from nightly import nightly
 from refusals.rig import until
 
-pytestmark = pytest.mark.skipif(
-    not os.environ.get("RE_DMS_NIGHTLY"),
-    reason="whole pipelines for single findings of a review: with RE_DMS_NIGHTLY=1, beside the suite's five minutes",
-)
+pytestmark = nightly("whole pipelines for single findings of a review")
 
 
 def test_what_skipped_transactions_leave_behind_does_not_keep_a_quiet_source_from_being_caught_up(
@@ -128,7 +124,7 @@ def test_apply_until_a_position_that_it_has_already_ends(pipeline: Pipeline) -> 
     assert pipeline.start("apply", "--until-lsn", position).finish(30).code == 0
 
 
-@pytest.mark.skipif("RE_DMS_NIGHTLY" not in os.environ, reason="waits longer than a foreign holder is waited for")
+@nightly("waits longer than a foreign holder is waited for")
 def test_our_own_walsender_that_has_not_noticed_yet_is_waited_for(pipeline: Pipeline) -> None:
     """After a broken connection the server holds the slot until its timeouts; another process's hold is exit 7."""
     database = pipeline.database

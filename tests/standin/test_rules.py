@@ -5,11 +5,11 @@ In the suite the drivers take turns, so that each meets every rule; RE_DMS_NIGHT
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 
 import pytest
 
+from nightly import NIGHTLY
 from redshift_standin.verify.case import Case
 from redshift_standin.verify.cases import all_cases
 from standin.fix_standin import Clients
@@ -17,7 +17,7 @@ from standin.fix_standin import Clients
 CASES = all_cases()
 DRIVERS = ("redshift_connector", "psycopg")
 _ASKED = [(case, driver) for case in CASES for driver in DRIVERS]
-if not os.environ.get("RE_DMS_NIGHTLY"):
+if not NIGHTLY:
     _ASKED = [(case, DRIVERS[number % 2]) for number, case in enumerate(CASES)]
 
 

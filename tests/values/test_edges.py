@@ -5,7 +5,6 @@ the same at both ends, or counted as odd, or the pipeline stops and names the pl
 from __future__ import annotations
 
 import json
-import os
 import re
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ import pytest
 
 from fix_pipeline import Pipeline
 from fix_postgres import Database
+from nightly import NIGHTLY
 from refusals.rig import assert_refused, until_applied
 
 # Every row is (name, SQL that makes the text).
@@ -290,7 +290,7 @@ def test_row_82_sixteen_hundred_columns(pipeline: Pipeline) -> None:
     pipeline.assert_equal("wide")
 
 
-HUGE_MB = 300 if os.environ.get("RE_DMS_NIGHTLY") else 20
+HUGE_MB = 300 if NIGHTLY else 20
 
 
 def test_row_43_one_huge_value(pipeline: Pipeline) -> None:
