@@ -12,11 +12,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cache
 from http.client import HTTPConnection, HTTPResponse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
 
 import boto3
+import botocore.session
 import pytest
 from moto.server import ThreadedMotoServer
 
@@ -37,6 +39,8 @@ FAULTS = ("500", "503", "200 with an error", "cut body", "slow", "cut before", "
 _ERROR = "<?xml version='1.0'?><Error><Code>{code}</Code><Message>a fault of the tests</Message></Error>"
 _SLOW_SECONDS = 0.3
 _numbers = itertools.count(1)
+# Every client reads the models of AWS's services anew, a quarter of a second: here once for all clients of a worker.
+botocore.session.create_loader = cache(botocore.session.create_loader)
 
 
 @dataclass(frozen=True)
