@@ -23,7 +23,6 @@ import psycopg
 from psycopg import errors as postgres
 from psycopg import pq
 
-from re_dms.source.ready import ready
 from re_dms.source.server_messages import notice_fields, server_error
 
 FRAME: Final = struct.Struct("!BI")  # type, length; the length counts itself and the body
@@ -85,8 +84,8 @@ def _is_readable(pgconn: pq.abc.PGconn) -> bool:
         return False
     pgconn.send_query(b"select 1")
     while pgconn.flush() == 1:
-        ready(pgconn.socket, select.POLLOUT)
-    ready(pgconn.socket, select.POLLIN)
+        select.select([], [pgconn.socket], [])
+    select.select([pgconn.socket], [], [])
     wire = socket.socket(fileno=pgconn.socket)
     try:
         first = wire.recv(1, socket.MSG_PEEK)
@@ -126,7 +125,7 @@ class PlainCopy:
                     self._early, self._both = bytes(answer), kind == _COPY_BOTH
                     return
                 self.other(kind, body)
-            ready(self._pgconn.socket, select.POLLIN)
+            select.select([self._pgconn.socket], [], [])
             piece = bytearray(_ANSWER_BYTES)
             answer += piece[: self.receive(memoryview(piece))]
 
@@ -186,7 +185,7 @@ class PlainCopy:
                 tail = (tail + bytes(piece[:size]))[-len(_READY_MESSAGE) :]
                 if size == 0:
                     self._flush(wait=False)
-                    ready(self._pgconn.socket, select.POLLIN, left)
+                    select.select([self._pgconn.socket], [], [], left)
         except psycopg.Error:
             return  # the server has gone: it sends again what it did not read
 
@@ -201,7 +200,7 @@ class PlainCopy:
                 except (BlockingIOError, InterruptedError):
                     if not wait:
                         return
-                    ready(self._pgconn.socket, select.POLLOUT)
+                    select.select([], [self._pgconn.socket], [])
         except OSError as error:
             raise self._broken() from error
 
@@ -276,7 +275,7 @@ class SealedCopy:
                 size, _ = self._pgconn.get_copy_data(1)
                 if size < 0:
                     return
-                if size == 0 and ready(self._pgconn.socket, select.POLLIN, left):
+                if size == 0 and select.select([self._pgconn.socket], [], [], left)[0]:
                     self._pgconn.consume_input()
         except psycopg.Error:
             return  # as above
@@ -305,9 +304,9 @@ class SealedCopy:
 
     def _result(self) -> pq.abc.PGresult | None:
         while self._pgconn.flush() == 1:
-            ready(self._pgconn.socket, select.POLLOUT)
+            select.select([], [self._pgconn.socket], [])
         while self._pgconn.is_busy():
-            ready(self._pgconn.socket, select.POLLIN)
+            select.select([self._pgconn.socket], [], [])
             self._pgconn.consume_input()
         return self._pgconn.get_result()
 
