@@ -1,6 +1,6 @@
 """What is tested at night only, and what says the same by day: the whole suite takes less than ten minutes on two cores.
 
-RE_DMS_NIGHTLY=1 scripts/test          everything; takes hours
+RE_DMS_NIGHTLY=1 scripts/test          everything
 """
 
 from __future__ import annotations

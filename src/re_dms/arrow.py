@@ -1,6 +1,6 @@
 """Arrow's columns as Polars' own, by the C data interface: nothing is copied.
 
-Polars would take an array of pyarrow as well, but loads its query engine first (`pyarrow.compute`, 60 ms and 10 MB), and
+Polars would take an array of pyarrow as well, but loads its query engine first (`pyarrow.compute`, some 60 ms), and
 then takes three times as long. https://arrow.apache.org/docs/format/CDataInterface/PyCapsuleInterface.html
 """
 

@@ -10,8 +10,11 @@ import signal
 import time
 from pathlib import Path
 
+import pytest
+
 from fix_pipeline import Pipeline
 from fix_postgres import Database
+from re_dms.pipeline.precedence import may_give_way
 from refusals.rig import until, until_applied
 
 STILL_SECONDS = 1.0
@@ -24,6 +27,24 @@ def slot_is_active(database: Database) -> bool:
 
 def is_stopped(pid: int) -> bool:
     return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "T"
+
+
+@pytest.mark.skipif(not may_give_way(), reason="this user could not come back from SCHED_IDLE: it never goes there")
+def test_the_encoder_gives_way_until_it_falls_behind_and_again_once_it_has_caught_up(pipeline: Pipeline) -> None:
+    pipeline.database.execute("create table t (id int primary key)")
+    pipeline.catch_up()
+    running = pipeline.start("run")
+    running.wait_for("streaming")
+    encoder = running.children()["encoder"]
+    pipeline.database.execute("insert into t values (1)")
+    until(lambda: os.sched_getscheduler(encoder) == os.SCHED_IDLE)
+    os.kill(encoder, signal.SIGSTOP)
+    pipeline.database.execute("insert into t values (2)")
+    until(lambda: os.sched_getscheduler(encoder) == os.SCHED_OTHER)
+    os.kill(encoder, signal.SIGCONT)
+    until(lambda: os.sched_getscheduler(encoder) == os.SCHED_IDLE)
+    until_applied(running, pipeline.database)
+    pipeline.assert_equal("t")
 
 
 def test_the_stream_is_closed_while_the_encoder_stands_still_and_nothing_comes_twice(pipeline: Pipeline) -> None:

@@ -93,7 +93,12 @@ class World:
         assert self.ring.writer.starts == []
 
     def close(self) -> None:
-        """Give up both ends."""
+        """Give up both ends, and the regions: a process has them for life, a test makes hundreds."""
+        self.waiting.forget_all()
+        for writer in self.ring._writers:
+            writer.close()
+        for buffer in self.regions._buffers.values():
+            buffer.close()
         self.ring.encoder.close()
         self.theirs.close()
 

@@ -18,13 +18,12 @@ import numpy as np
 import polars as pl
 
 from re_dms.errors import InvariantError
-from re_dms.journal.long_rows import LONG_BYTES, compressing, write_row
+from re_dms.journal.long_rows import LEVEL, LONG_BYTES, compressing, write_row
 from re_dms.journal.texts import FIELD_BYTES, Texts
 from re_dms.manifest import DataFile
 
 Compression = Literal["zstd", "gzip"]
 
-_LEVEL: Final = 1
 _SUFFIXES: Final[dict[Compression, str]] = {"zstd": "csv.zst", "gzip": "csv.gz"}
 _ROW_BYTES_CHEAP_MAX: Final = 1024 * 1024
 
@@ -149,7 +148,7 @@ def _written(texts: Texts, null: str, compression: Literal["uncompressed", "zstd
         quote_style="non_numeric",
         null_value=null,
         compression=compression,
-        compression_level=None if compression == "uncompressed" else _LEVEL,
+        compression_level=None if compression == "uncompressed" else LEVEL,
     )
     return buffer.getvalue()
 

@@ -14,7 +14,7 @@ from re_dms.journal.texts import Texts
 LONG_BYTES: Final = 16 * 1024 * 1024
 """A line above is never copied as a whole."""
 _BLOCK_BYTES: Final = 1024 * 1024
-_LEVEL: Final = 1
+LEVEL: Final = 1  # of compression, in every data file
 
 
 class Sink(Protocol):
@@ -28,7 +28,7 @@ class Sink(Protocol):
 def compressing(target: IO[bytes], compression: str) -> Iterator[Sink]:
     """A file that compresses what is written to it; `target` has all of it at the block's end."""
     if compression == "gzip":
-        with gzip.GzipFile(fileobj=target, mode="wb", compresslevel=_LEVEL, mtime=0) as sink:
+        with gzip.GzipFile(fileobj=target, mode="wb", compresslevel=LEVEL, mtime=0) as sink:
             yield sink
     else:
         packed = pa.BufferOutputStream()

@@ -20,7 +20,7 @@ from re_dms.arrow import as_series
 from re_dms.errors import InvariantError
 from re_dms.journal.csv import Compression, CsvStats
 from re_dms.journal.dialect import odd_counts
-from re_dms.journal.long_rows import LONG_BYTES
+from re_dms.journal.long_rows import LEVEL, LONG_BYTES
 from re_dms.journal.raw_fields import bad_text, is_utf8, shortened
 from re_dms.journal.raw_odd import Looks
 from re_dms.pgtypes import Kind
@@ -33,7 +33,6 @@ STRUCTURED: Final = frozenset({Kind.ARRAY, Kind.HSTORE, Kind.COMPOSITE})
 OP: Final = b'"I",'
 _INLINE_BYTES: Final = 12  # https://arrow.apache.org/docs/format/Columnar.html#variable-size-binary-view-layout
 _VIEW: Final = np.dtype([("length", "<i4"), ("head", "V4"), ("buffer", "<i4"), ("offset", "<i4")])
-_LEVEL: Final = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +103,7 @@ def take_lines(
 
 def write_lines(lines: Lines, *, compression: Compression) -> tuple[bytes, CsvStats]:
     """The lines as a compressed file, and its statistics."""
-    data: bytes = pa.Codec(compression, compression_level=_LEVEL).compress(lines.data, asbytes=True)
+    data: bytes = pa.Codec(compression, compression_level=LEVEL).compress(lines.data, asbytes=True)
     return data, CsvStats(
         bytes=len(data),
         sha256=hashlib.sha256(data).hexdigest(),
