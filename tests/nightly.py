@@ -1,4 +1,4 @@
-"""What is tested at night only, and what says the same by day: the whole suite takes less than ten minutes on two cores.
+"""What is tested at night only, and what says the same by day: the whole suite takes about ten minutes on two cores.
 
 RE_DMS_NIGHTLY=1 scripts/test          everything
 """
