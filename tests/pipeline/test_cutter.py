@@ -20,7 +20,7 @@ class Region:
     """A region in memory: the messages of the reader."""
 
     def __init__(self) -> None:
-        self.lengths: list[int] = []
+        self.starts: list[int] = []
         self.position = 0
 
 
@@ -39,7 +39,7 @@ class RegionsInMemory:
         pass
 
     def ship(self, description: dict[str, Any], count: int) -> None:
-        assert count == len(self.writer.lengths), "all that these tests receive is committed"
+        assert count == len(self.writer.starts), "all that these tests receive is committed"
         self.writer = Region()
         self.shipped.append(description)
 
@@ -60,7 +60,7 @@ class World:
 
     def commit(self) -> None:
         """A transaction of one message is received."""
-        self.ring.writer.lengths.append(10)
+        self.ring.writer.starts.append(10)
         self.ring.writer.position += 10
         self._lsn += 1
         self.cutter.committed(LSN(self._lsn), self.now)

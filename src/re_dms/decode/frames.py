@@ -30,6 +30,9 @@ REMEDY: Final = (
     "Postgres sent what this version of re_dms does not know: keep the slot and report the byte and the place"
 )
 
+_KIND_BYTES: Final = 1
+_LENGTH: Final = np.dtype(">i4")
+
 Payload = bytes | bytearray | memoryview | mmap.mmap
 Offsets = npt.NDArray[np.int64]
 Bits = npt.NDArray[np.bool_]
@@ -70,6 +73,17 @@ class Frames:
         frames._take(payload, starts, ends)
         frames.body = BODY + XID if streamed else BODY
         return frames
+
+    @classmethod
+    def on_the_wire(cls, payload: Payload, starts: Offsets, *, streamed: bool = False) -> Self:
+        """Messages that begin at these places, ascending, as the wire frames them: kind and length come before the body.
+
+        Source: https://www.postgresql.org/docs/current/protocol-message-formats.html (CopyData)
+        """
+        at = starts + _KIND_BYTES
+        framed = np.ndarray((memoryview(payload).nbytes - 3,), dtype="V4", buffer=payload, strides=(1,))
+        lengths = framed[at].view(_LENGTH).astype(np.int64)  # they count themselves
+        return cls.at(payload, at + _LENGTH.itemsize, at + lengths, streamed=streamed)
 
     def _take(self, payload: Payload, starts: Offsets, ends: Offsets) -> None:
         self.body = BODY

@@ -2,10 +2,10 @@
 
 A region is a memfd passed by descriptor: it has no name, so nothing leaks when a process group is killed. Its layout:
 
-    [int32 starts x MESSAGES_MAX] [int32 lengths x MESSAGES_MAX] [bytes as they came from the wire] [PAD bytes for unaligned loads]
+    [int32 starts x MESSAGES_MAX] [bytes as they came from the wire] [PAD bytes for unaligned loads]
 
-Starts and lengths are those of the bodies of the messages that count, in order; what lies between them (frames of
-messages, messages that nobody wants) is passed over.
+Starts are those of the messages that count, frames included, in order; what lies between them (messages that nobody wants) is
+passed over.
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ from array import array
 from typing import Final
 
 import re_dms.errors as errors
+from re_dms.source.copy_stream import FRAME
 
 MESSAGES_MAX: Final = 524_288
 PAD: Final = 64
-FRAME_BYTES: Final = 5  # type and length, before the body of each message
-_INDEX_BYTES: Final = 2 * MESSAGES_MAX * 4
+FRAME_BYTES: Final = FRAME.size
+_INDEX_BYTES: Final = MESSAGES_MAX * 4
 _MESSAGE_BYTES_MIN: Final = FRAME_BYTES + 1
 _POISON: Final = 0xEE
 
@@ -49,19 +50,16 @@ class SharedBuffer:
         """The payload bytes, PAD included."""
         return memoryview(self.map)[_INDEX_BYTES:]
 
-    def write_index(self, starts: list[int], lengths: list[int]) -> None:
-        """Note where the messages' bodies begin, and their lengths (bytes), in order."""
+    def write_index(self, starts: list[int]) -> None:
+        """Note where the messages begin, in order."""
         if len(starts) > MESSAGES_MAX:
             raise errors.InvariantError(f"{len(starts)} messages in a buffer for {MESSAGES_MAX}")
-        for at, values in ((0, starts), (MESSAGES_MAX * 4, lengths)):
-            data = array("i", values).tobytes()
-            self.map[at : at + len(data)] = data
+        data = array("i", starts).tobytes()
+        self.map[: len(data)] = data
 
-    def index(self, count: int) -> tuple[memoryview, memoryview]:
-        """Starts and lengths of the first `count` messages, as int32."""
-        whole = memoryview(self.map)
-        size = count * 4
-        return whole[:size].cast("i"), whole[MESSAGES_MAX * 4 : MESSAGES_MAX * 4 + size].cast("i")
+    def index(self, count: int) -> memoryview:
+        """The starts of the first `count` messages, as int32."""
+        return memoryview(self.map)[: count * 4].cast("i")
 
     def poison(self) -> None:
         """Overwrite everything: a frame that still reads this region shows it at once (tests)."""
@@ -74,8 +72,8 @@ class SharedBuffer:
 
 
 class Writer:
-    """Fills one region: bytes come to `room`, and are noted with `laid`. Who reads the messages among them notes those
-    that count in `starts` and `lengths` (of their bodies), and in `taken` up to where it has read.
+    """Fills one region: bytes come to `room`, and are noted with `laid`. Who reads the messages among them notes in
+    `starts` where those that count begin, and in `taken` up to where it has read.
     """
 
     def __init__(self, buffer: SharedBuffer) -> None:
@@ -83,7 +81,6 @@ class Writer:
         self.capacity = buffer.capacity
         self.view = buffer.payload
         self.starts: list[int] = []
-        self.lengths: list[int] = []
         self.position = 0
         self.taken = 0
 
@@ -102,15 +99,20 @@ class Writer:
         """`size` bytes were laid into `room`."""
         self.position += size
 
+    def body(self, number: int) -> memoryview:
+        """The body of a message that was noted."""
+        at = self.starts[number]
+        _, length = FRAME.unpack_from(self.view, at)
+        return self.view[at + FRAME_BYTES : at + 1 + length]
+
     def move_tail(self, count: int, target: Writer) -> None:
         """Move the messages from number `count` on, and the bytes of one that is not whole yet, to the empty `target`."""
-        start = self.starts[count] - FRAME_BYTES if count < len(self.starts) else self.taken
+        start = self.starts[count] if count < len(self.starts) else self.taken
         size = self.position - start
         target.view[:size] = self.view[start : self.position]
         target.starts = [at - start for at in self.starts[count:]]
-        target.lengths = self.lengths[count:]
         target.position, target.taken = size, self.taken - start
-        del self.starts[count:], self.lengths[count:]
+        del self.starts[count:]
         self.position = self.taken = start
 
     def compact(self) -> None:
@@ -127,5 +129,5 @@ class Writer:
 
     def reset(self) -> None:
         """Empty: the encoder has let go of the region."""
-        self.starts, self.lengths = [], []
+        self.starts = []
         self.position = self.taken = 0

@@ -79,13 +79,13 @@ class Cutter:
         writer = self.ring.writer
         return (
             self._bytes_shipped + writer.position >= self.capture.flush_bytes
-            or self._rows_shipped + len(writer.lengths) >= self.capture.flush_rows
+            or self._rows_shipped + len(writer.starts) >= self.capture.flush_rows
         )
 
     def committed(self, end: LSN, now: float, messages: int | None = None) -> None:
         """The last of the region's messages (or of its first `messages`) is a Commit that ends at `end`: close the batch
         here if it is time."""
-        self._committed, self._end = len(self.ring.writer.lengths) if messages is None else messages, end
+        self._committed, self._end = len(self.ring.writer.starts) if messages is None else messages, end
         if self._since is None:
             self._since = now
         full = self.is_full
@@ -116,8 +116,8 @@ class Cutter:
         elif self._committed:
             self._ship_part(self._committed, at_commit=True)
         writer = self.ring.writer
-        if writer.is_full and writer.lengths:
-            self._ship_part(len(writer.lengths), at_commit=False)
+        if writer.is_full and writer.starts:
+            self._ship_part(len(writer.starts), at_commit=False)
         writer.compact()
 
     def oversized(self, writer: Writer) -> None:

@@ -119,12 +119,12 @@ class Intake:
             at, before = writer.taken, len(writer.starts)
             looked_at = self._looked_at(connection, one_by_one=one_by_one)
             writer.taken, passed, committed = note_rows(
-                writer.view, at, writer.position, writer.starts, writer.lengths, looked_at
+                writer.view, at, writer.position, writer.starts, looked_at
             )
             if committed and self._cutter.is_full:
                 # The batch closes at one of these commits, and not at the last.
                 writer.taken, one_by_one = at, True
-                del writer.starts[before:], writer.lengths[before:]
+                del writer.starts[before:]
                 continue
             if committed:
                 if passed is not None:
@@ -153,10 +153,8 @@ class Intake:
 
     def _commit(self, writer: Writer, committed: int) -> None:
         """All transactions up to the message before number `committed` are over."""
-        last = committed - 1
         goes_on = len(writer.starts) > committed
-        start = writer.starts[last]
-        self._handlers.commit(writer.view[start : start + writer.lengths[last]], committed)
+        self._handlers.commit(writer.body(committed - 1), committed)
         self._gate.in_transaction = goes_on
 
     def _look(self, writer: Writer, passed: Passed) -> None:
@@ -169,8 +167,7 @@ class Intake:
         if tag in _PARTS and not self._gate.in_transaction:
             self._part(tag, writer, passed)
         elif self._gate.keeps(tag, body):
-            writer.starts.append(passed.start)
-            writer.lengths.append(len(body))
+            writer.starts.append(passed.start - FRAME_BYTES)
             if tag == COMMIT:
                 self._handlers.commit(body, len(writer.starts))
 
@@ -197,7 +194,7 @@ class Intake:
         if block is None or end <= block.start:
             return
         self._waiting.append(block.xid, writer.view[block.start : end])
-        del writer.starts[block.messages :], writer.lengths[block.messages :]
+        del writer.starts[block.messages :]
         block.start = end
 
     # ------------------------------------------------------------------ room

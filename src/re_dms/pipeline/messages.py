@@ -17,7 +17,6 @@ from re_dms.source.copy_stream import COPY_DATA, FRAME
 from re_dms.source.replication import XLOG_DATA
 
 _HEAD: Final = struct.Struct("!BIB24xB")  # a CopyData's frame, its first byte, and behind XLogData's header the tag
-_LENGTH_BYTES: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +29,14 @@ class Passed:
 
 
 def note_rows(
-    view: memoryview, at: int, end: int, starts: list[int], lengths: list[int], looked_at: Collection[int]
+    view: memoryview, at: int, end: int, starts: list[int], looked_at: Collection[int]
 ) -> tuple[int, Passed | None, int]:
-    """Note starts and lengths of the messages' bodies from `at` on, up to the first whole one that needs a look.
+    """Note where messages begin, from `at` on, up to the first whole one that needs a look.
 
     Noted are XLogData whose tag is not in `looked_at`. Returns up to where was read; that message, None when no whole one is
     left before `end`; and how many messages are noted up to the last Commit, 0 when none was found.
     """
-    unpack, start, length_of, last = _HEAD.unpack_from, starts.append, lengths.append, end - _HEAD.size
+    unpack, note, last = _HEAD.unpack_from, starts.append, end - _HEAD.size
     committed = 0
     while at <= last:
         kind, length, first, tag = unpack(view, at)
@@ -46,8 +45,7 @@ def note_rows(
             return at, None, committed
         if kind != COPY_DATA or first != XLOG_DATA or tag in looked_at:
             return after, Passed(kind, at + FRAME_BYTES, after), committed
-        start(at + FRAME_BYTES)
-        length_of(length - _LENGTH_BYTES)
+        note(at)
         if tag == COMMIT:
             committed = len(starts)
         at = after
@@ -59,11 +57,10 @@ def note_rows(
     return at, None, committed
 
 
-def note_all(view: memoryview, end: int) -> tuple[list[int], list[int], int]:
-    """Starts and lengths of all XLogData of a stream's bytes, and where the last whole message ends."""
+def note_all(view: memoryview, end: int) -> tuple[list[int], int]:
+    """Where each XLogData of a stream's bytes begins, and where the last whole message ends."""
     starts: list[int] = []
-    lengths: list[int] = []
-    at, passed, _ = note_rows(view, 0, end, starts, lengths, ())
+    at, passed, _ = note_rows(view, 0, end, starts, ())
     while passed is not None:
-        at, passed, _ = note_rows(view, at, end, starts, lengths, ())
-    return starts, lengths, at
+        at, passed, _ = note_rows(view, at, end, starts, ())
+    return starts, at

@@ -37,8 +37,7 @@ class Regions:
     def frames(self, part: dict[str, Any]) -> Frames:
         """The messages of a part, in place."""
         buffer = self._buffers[part["buffer"]]
-        starts, lengths = (np.array(each, dtype=np.int64) for each in buffer.index(part["messages"]))
-        return Frames.at(buffer.payload, starts, starts + lengths)
+        return Frames.on_the_wire(buffer.payload, np.array(buffer.index(part["messages"]), dtype=np.int64))
 
     def bytes(self, part: dict[str, Any]) -> npt.NDArray[np.uint8]:
         """The bytes of a part as they came from the wire, in place; the region can be written."""

@@ -79,7 +79,7 @@ class Ring:
         self._take_next()
         if full.position > full.taken or count < len(full.starts):
             full.move_tail(count, self.writer)
-        full.buffer.write_index(full.starts, full.lengths)
+        full.buffer.write_index(full.starts)
         self._tell(number, full, description)
         failpoint("capture.shipped")
 
@@ -102,7 +102,7 @@ class Ring:
     def ship_oversized(self, description: dict[str, Any], writer: Writer) -> None:
         """Hand over the one message of a region of its own."""
         buffer = writer.buffer
-        buffer.write_index(writer.starts, writer.lengths)
+        buffer.write_index(writer.starts)
         number, self._next_oversized = self._next_oversized, self._next_oversized + 1
         self._oversized[number] = buffer
         writer.view.release()

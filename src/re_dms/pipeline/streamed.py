@@ -61,9 +61,9 @@ def _pieces(descriptor: int, size: int, aborted: Collection[int]) -> Iterator[Fr
         view = memoryview(buffer)
         read = os.preadv(descriptor, [view[left : len(buffer) - PAD]], at) if at < size else 0
         at, filled = at + read, left + read
-        starts, lengths, taken = note_all(view, filled)
+        starts, taken = note_all(view, filled)
         if starts:
-            yield _those_that_count(buffer, starts, lengths, gone)
+            yield _those_that_count(buffer, starts, gone)
         view.release()
         left = filled - taken
         if not taken:
@@ -74,9 +74,9 @@ def _pieces(descriptor: int, size: int, aborted: Collection[int]) -> Iterator[Fr
             buffer[:left] = buffer[taken:filled]
 
 
-def _those_that_count(buffer: bytearray, starts: list[int], lengths: list[int], gone: npt.NDArray[np.uint32]) -> Frames:
-    first = np.array(starts, dtype=np.int64)
-    frames = Frames.at(buffer, first, first + np.array(lengths, dtype=np.int64), streamed=True)
+def _those_that_count(buffer: bytearray, starts: list[int], gone: npt.NDArray[np.uint32]) -> Frames:
+    frames = Frames.on_the_wire(buffer, np.array(starts, dtype=np.int64), streamed=True)
+    first = frames.starts
     tags = frames.bytes[first + HEADER]
     counts = tags != _NEVER[0]
     if gone.size:
