@@ -5,6 +5,7 @@ The limits are those of Redshift's types: https://docs.aws.amazon.com/redshift/l
 
 from __future__ import annotations
 
+import sys
 from typing import Final
 
 import polars as pl
@@ -31,8 +32,10 @@ _DATES: Final = frozenset({Kind.DATE, Kind.TIMESTAMP, Kind.TIMESTAMPTZ})
 _DENORMAL: Final = {Kind.FLOAT4: r"e-(?:3[89]|4[0-9])$", Kind.FLOAT8: r"e-3(?:0[89]|[12][0-9])$"}
 
 
-def suspect(pg: PgType, value: pl.Expr) -> pl.Expr | None:
+def suspect(pg: PgType, value: pl.Expr, *, longest: int = sys.maxsize) -> pl.Expr | None:
     """Boolean: whether a value may be odd. Cheap, never misses one; None when no value of the type can be odd.
+
+    `longest`: no text has more bytes, if that is known.
 
     NaN, infinities and denormals of floats and numeric; infinity, BC and years over 9999 of dates and timestamps;
     infinite intervals; empty bytea; what is longer than the limits above; JSON as `odd_json` says (arrays, hstores and composites
@@ -52,7 +55,7 @@ def suspect(pg: PgType, value: pl.Expr) -> pl.Expr | None:
         return (value == "") | (value.str.len_bytes() > 2 * BYTEA_BYTES_MAX)
     if kind in _TEXTS or kind in JSON_KINDS:
         long = value.str.len_bytes() > TEXT_BYTES_MAX
-        more = odd_json.suspect(pg, value) if kind in JSON_KINDS else None
+        more = odd_json.suspect(pg, value, longest) if kind in JSON_KINDS else None
         return long if more is None else long | more
     return None
 

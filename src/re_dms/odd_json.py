@@ -35,8 +35,8 @@ _FORBIDDEN: Final = r"\\u(?:0000|[dD][89a-fA-F])"
 _TOKEN: Final = r'(?s)"(?:[^"\\]|\\.)*"(?:\s*:)?|[{}]'
 
 
-def suspect(pg: PgType, value: pl.Expr) -> pl.Expr | None:
-    """Boolean: whether a text may be odd; None when none of the type can be. Never misses one.
+def suspect(pg: PgType, value: pl.Expr, longest: int) -> pl.Expr | None:
+    """Boolean: whether a text of at most `longest` bytes may be odd; None when none of the type can be. Never misses one.
 
     `json` keeps what it was given; jsonb, and what we write ourselves (arrays, hstores, composites), have unique keys,
     whole characters, and digits only where their numbers are numeric or floats.
@@ -44,7 +44,7 @@ def suspect(pg: PgType, value: pl.Expr) -> pl.Expr | None:
     tests = []
     if numbers := _numbers(pg):
         tests.append(value.str.contains(f"{_BEFORE}(?:{'|'.join(numbers)})"))
-    if pg.kind in (Kind.JSON, Kind.JSONB):
+    if pg.kind in (Kind.JSON, Kind.JSONB) and longest > 2 * DEPTH_MAX:
         tests.append((value.str.len_bytes() > 2 * DEPTH_MAX) & (value.str.count_matches(r"[\[{]") > DEPTH_MAX))
     if pg.kind is Kind.JSON:
         keys = value.str.extract_all(_KEY)

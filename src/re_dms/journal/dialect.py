@@ -76,7 +76,7 @@ def odd_counts(rows: pl.DataFrame | Texts, relation: Relation) -> dict[str, int]
             unclear[name] = column.type
         elif count:
             counts[str(column.attnum)] = count
-    tests = {name: suspect(pg, pl.col(name)) for name, pg in unclear.items()}
+    tests = {name: suspect(pg, pl.col(name), longest=texts.longest(name)) for name, pg in unclear.items()}
     sums = [test.sum().alias(name) for name, test in tests.items() if test is not None]
     for name, suspected in texts.frame.select(sums).row(0, named=True).items() if sums else ():
         # The tests of JSON take some for odd that are not.

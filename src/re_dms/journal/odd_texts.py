@@ -64,8 +64,7 @@ def _may_be_denormal(texts: Texts, name: str, kind: Kind) -> bool:
 
 
 def _words(texts: Texts, name: str) -> int:
-    """NaN, Infinity and -Infinity: no number begins like them."""
+    """NaN, Infinity and -Infinity: no number begins like them, with a letter or one behind its sign."""
     prefix = texts.prefix(name)
-    first, second = prefix[:, 0], prefix[:, 1]
-    word = (first == ord("N")) | (first == ord("I")) | (second == ord("I"))
+    word = (prefix[:, 0] > ord("9")) | (prefix[:, 1] == ord("I"))
     return int(np.count_nonzero(word & (texts.of_length(name) > 0)))

@@ -30,9 +30,10 @@ class Texts:
         self._columns = [_Column(series) for series in frame.get_columns()]
         self.lengths: Words = np.empty((frame.width, frame.height), dtype=np.uint32)
         for lengths, column in zip(self.lengths, self._columns, strict=True):
-            lengths[:] = column.views[:, 0]
-            if column.valid is not None:
-                lengths[~column.valid] = 0
+            if column.valid is None:
+                lengths[:] = column.views[:, 0]
+            else:
+                np.multiply(column.views[:, 0], column.valid, out=lengths)
         self._longest = self.lengths.max(axis=1, initial=0)
 
     @property
@@ -117,7 +118,7 @@ class _Column:
         self.valid: Flags | None = None
         if array.null_count:
             bits = np.frombuffer(validity, dtype=np.uint8)
-            self.valid = np.unpackbits(bits, count=rows.stop, bitorder="little")[rows].astype(np.bool_)
+            self.valid = np.unpackbits(bits, count=rows.stop, bitorder="little")[rows].view(np.bool_)
 
     def value(self, row: int) -> memoryview:
         view = self.views[row]
@@ -129,16 +130,21 @@ class _Column:
 
     def byte_at(self, lengths: Words, place: int) -> npt.NDArray[np.uint8] | None:
         long = lengths > _INLINE_BYTES_MAX
-        found = np.zeros(len(lengths), dtype=np.uint8)
-        if long.any():
-            if len(self._buffers) != 1:
-                return None
+        if not long.any():
+            found = np.zeros(len(lengths), dtype=np.uint8)
+        elif len(self._buffers) != 1:
+            return None
+        else:
             at = self.views[:, 3].astype(np.intp)
-            at += place if place >= 0 else lengths.astype(np.intp) + place
-            at[~long] = 0
+            if place < 0:
+                at += lengths
+            at += place
+            at *= long  # products: a choice by flags costs several times as much
             found = np.frombuffer(self._buffers[0], dtype=np.uint8).take(at)
-            found[~long] = 0
-        short = np.flatnonzero((lengths <= _INLINE_BYTES_MAX) & (lengths >= (place + 1 if place >= 0 else -place)))
+            found *= long
+        # Lengths below the shortest that has the place wrap around.
+        shortest = np.uint32(place + 1 if place >= 0 else -place)
+        short = np.flatnonzero(lengths - shortest <= _INLINE_BYTES_MAX - shortest)
         if len(short):
             within = place if place >= 0 else lengths[short] + np.intp(place)
             found[short] = self.views.view(np.uint8)[short, _PREFIX_BYTES + within]

@@ -118,9 +118,7 @@ class Intake:
         while True:
             at, before = writer.taken, len(writer.starts)
             looked_at = self._looked_at(connection, one_by_one=one_by_one)
-            writer.taken, passed, committed = note_rows(
-                writer.view, at, writer.position, writer.starts, looked_at
-            )
+            writer.taken, passed, committed = note_rows(writer.view, at, writer.position, writer.starts, looked_at)
             if committed and self._cutter.is_full:
                 # The batch closes at one of these commits, and not at the last.
                 writer.taken, one_by_one = at, True
