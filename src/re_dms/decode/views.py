@@ -17,7 +17,7 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
-from re_dms.arrow import as_series
+from re_dms.arrow import as_frame
 from re_dms.decode.frames import Bits, Frames, Offsets
 from re_dms.errors import DecodeError
 
@@ -94,8 +94,7 @@ def _views(cells: Cells, out: Words | None) -> Words:
     # "clip": all long values have the last mask.
     view: Words = np.bitwise_and(cells.words, _MASKS.take(length, axis=0, mode="clip"), out=out)
     view[:, 0] |= length.view(_WORD)
-    longest = int(length.max(initial=0))
-    if longest > _INLINE_MAX:
+    if np.maximum.reduce(length, initial=0) > _INLINE_MAX:
         place = cells.start.view(_WORD) << _OFFSET_SHIFT
         place *= length > _INLINE_MAX
         view[:, 1] |= place
@@ -108,11 +107,12 @@ class Columns:
     def __init__(self, frames: Frames, rows: int) -> None:
         self._rows = rows
         self._owner = pa.py_buffer(frames.bytes)
-        self._columns: list[pl.Series] = []
+        self._columns: dict[str, pl.Series | None] = {}  # None: a text
+        self._texts: dict[str, Any] = {}
 
     def add(self, name: str, values: npt.NDArray[Any], dtype: Any) -> None:
         """A column of numbers or flags."""
-        self._columns.append(pl.Series(name, values, dtype=dtype))
+        self._columns[name] = pl.Series(name, values, dtype=dtype)
 
     def add_text(self, name: str, texts: Texts, chosen: Bits | None = None, *, is_ascii: bool = False) -> None:
         """A column of texts: `texts` are those of the `chosen` rows (None: of all), all others are NULL.
@@ -125,7 +125,8 @@ class Columns:
         validity = None if present.all() else pa.py_buffer(np.packbits(present, bitorder="little"))
         buffers = [validity, pa.py_buffer(view), self._owner]
         kind = pa.string_view() if is_ascii else pa.binary_view()
-        self._columns.append(as_series(name, pa.Array.from_buffers(kind, self._rows, buffers)))
+        self._columns[name] = None
+        self._texts[name] = pa.Array.from_buffers(kind, self._rows, buffers)
 
     def add_flags(self, name: str, flags: Bits, chosen: Bits | None = None) -> None:
         """A column of booleans: `flags` are those of the `chosen` rows (None: of all), all others are False."""
@@ -133,9 +134,9 @@ class Columns:
 
     def frame(self, refuse: Callable[[str, int], DecodeError]) -> pl.DataFrame:
         """The frame. Texts that are not UTF-8 raise `refuse(column name, row)`."""
-        return pl.DataFrame(
-            [_as_text(column, refuse) if column.dtype == pl.Binary else column for column in self._columns]
-        )
+        for column in as_frame(self._texts).get_columns():
+            self._columns[column.name] = _as_text(column, refuse) if column.dtype == pl.Binary else column
+        return pl.DataFrame(list(self._columns.values()))
 
 
 def _as_text(raw: pl.Series, refuse: Callable[[str, int], DecodeError]) -> pl.Series:

@@ -12,10 +12,11 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from re_dms.arrow import as_arrays
+
 Words = npt.NDArray[np.uint32]
 Flags = npt.NDArray[np.bool_]
 
-_VIEWS: Final = pl.CompatLevel.newest()
 _INLINE_BYTES_MAX: Final = 12
 _PREFIX_BYTES: Final = 4
 FIELD_BYTES: Final = 3  # two quotes, and a comma or the line's end
@@ -27,7 +28,7 @@ class Texts:
     def __init__(self, frame: pl.DataFrame) -> None:
         self.frame = frame
         self.names = {name: place for place, name in enumerate(frame.columns)}
-        self._columns = [_Column(series) for series in frame.get_columns()]
+        self._columns = [_Column(array) for array in as_arrays(frame)]
         self.lengths: Words = np.empty((frame.width, frame.height), dtype=np.uint32)
         for lengths, column in zip(self.lengths, self._columns, strict=True):
             if column.valid is None:
@@ -107,8 +108,7 @@ class _Column:
 
     __slots__ = ("_buffers", "valid", "views")
 
-    def __init__(self, series: pl.Series) -> None:
-        array: Any = series.to_arrow(compat_level=_VIEWS)
+    def __init__(self, array: Any) -> None:
         validity, views, *self._buffers = array.buffers()
         rows = slice(array.offset, array.offset + len(array))
         if views is None:
