@@ -196,7 +196,7 @@ def many_tables(*, as_json: bool, **options: Any) -> None:
 @main.command()
 @click.option("--tables", default=10_000, show_default=True, help="The most tables.")
 @click.option("--changes", default=200_000, show_default=True, help="Of each point over tables and rows (at least).")
-@click.option("--values", default=4_000_000, show_default=True, help="Of each point over columns.")
+@click.option("--values", default=16_000_000, show_default=True, help="Of each point over columns.")
 @click.option("--rows-max", default=1_000_000, show_default=True, help="The most rows of a transaction.")
 @click.option("--full", is_flag=True, help="A transaction of 10,000,000 rows as well.")
 @click.option("--directory", type=click.Path(path_type=Path), help="For growth.jsonl and the plots: docs/bench.")

@@ -108,6 +108,7 @@ class Bench:
             "batches": round(statistics.median(side.more["batches"] for side in ours)),
             "journal_megabytes": round(statistics.median(side.more["journal_bytes"] for side in ours) / 1_000_000, 1),
             "peak_pss_mb": peak_pss_mb(ours),
+            "processors": len(os.sched_getaffinity(0)),
             **facts(self.server),
         }
 

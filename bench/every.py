@@ -53,12 +53,15 @@ def _capture(command: str, seconds: int, rounds: int, **options: Any) -> Part:
 
 
 PARTS: Final[dict[str, Part]] = {
-    "capture": _capture("capture", 75, 5),
-    "capture_tcp": _capture("capture --transport tcp", 75, 5, tcp=True),
+    "capture": _capture("capture", 75, 3),
     "wide": _capture("wide", 60, 3, workload="wide"),
     "tiny_transactions": _capture("tiny_transactions", 80, 3, workload="tiny"),
     "documents": _capture("capture --workload documents", 60, 3, workload="documents"),
     "tpcc": _capture("capture --workload tpcc", 60, 3, workload="tpcc"),
+    "capture_tcp": _capture("capture --transport tcp", 75, 3, tcp=True),
+    "wide_tcp": _capture("wide --transport tcp", 60, 3, workload="wide", tcp=True),
+    "tiny_transactions_tcp": _capture("tiny_transactions --transport tcp", 80, 3, workload="tiny", tcp=True),
+    "documents_tcp": _capture("capture --workload documents --transport tcp", 60, 3, workload="documents", tcp=True),
     "idle": Part(
         command="idle",
         seconds=120,
@@ -113,7 +116,7 @@ PARTS: Final[dict[str, Part]] = {
         command="growth --directory docs/bench",
         seconds=420,
         measure=growth.measure,
-        options={"tables": 10_000, "changes": 200_000, "values": 4_000_000, "rows_max": 1_000_000},
+        options={"tables": 10_000, "changes": 200_000, "values": 16_000_000, "rows_max": 1_000_000},
         quick={"tables": 10, "changes": 200, "values": 2_000, "rows_max": 100},
     ),
     "guard": Part(

@@ -13,14 +13,20 @@ END: Final = "<!-- bench:end -->"
 Figures = Mapping[str, Any]
 Parts = Mapping[str, Figures]
 
-_CAPTURES: Final = {
-    "capture": "10 columns, socket",
-    "capture_tcp": "10 columns, TCP",
+_LOADS: Final = {
+    "capture": "10 columns",
     "wide": "100 columns",
     "tiny_transactions": "1-row transactions",
     "documents": "jsonb and text",
     "tpcc": "like TPC-C",
 }
+_TRANSPORTS: Final = {"": "Over a unix socket", "_tcp": "Over TCP"}
+_HOW_CAPTURES: Final = """The changes wait in slots of the same position, one for each run.
+`pg_recvlogical` writes them to a file; our capture decodes, folds, compresses and syncs them to a journal on disk.
+They run in turn, A B A B …; rows and bytes of both have to agree, or there is no ratio. Medians, in brackets min and max."""
+_OF_CAPTURES: Final = """All of it shares the machine with the walsender. *What the processors allow* is the ratio if the CPU seconds of the server
+beside us and ours were spread evenly over all of them, with nobody ever waiting. Over TCP our reader lets the buffer fill whenever
+it has to wait; `pg_recvlogical` does not."""
 
 
 def write(document: str, parts: Parts) -> str:
@@ -64,11 +70,21 @@ def _heading(title: str, commands: Sequence[str], figures: Figures) -> str:
 
 
 def _capture(parts: Parts) -> str:
-    there = {name: parts[name] for name in _CAPTURES if name in parts}
-    if not there:
+    by_transport = {
+        title: {label: parts[load + suffix] for load, label in _LOADS.items() if load + suffix in parts}
+        for suffix, title in _TRANSPORTS.items()
+    }
+    every = [figures for there in by_transport.values() for figures in there.values()]
+    if not every:
         return ""
-    commands = [f"{each['command']}" for each in there.values()]
+    about = {label: each["workload"] for there in by_transport.values() for label, each in there.items()}
+    heading = _heading("Capture, against what Postgres can send", [each["command"] for each in every], every[0])
+    loads = "\n".join(f"- {label}: {WORKLOADS[workload].about}." for label, workload in about.items())
+    tables = [f"{title}:\n\n{_captures(there)}" for title, there in by_transport.items() if there]
+    return "\n\n".join([f"{heading} {_HOW_CAPTURES}", loads, *tables, _OF_CAPTURES])
 
+
+def _captures(there: Parts) -> str:
     def cpu(each: Figures, *roles: str, side: str = "") -> str:
         return ", ".join(f"{each['cpu_seconds_per_million' + side].get(role, 0):g}" for role in roles)
 
@@ -78,6 +94,7 @@ def _capture(parts: Parts) -> str:
         ("pg_recvlogical, rows/s", lambda each: _spread(each["rows_per_second"]["pg_recvlogical"])),
         ("**ratio**", lambda each: f"**{each['ratio']:g}**"),
         ("ratio with the start of the processes", lambda each: f"{each['ratio_process']:g}"),
+        ("ratio, what the processors allow", lambda each: f"{_allowed(each):.2f}"),
         (
             "CPU s per million changes: reader, encoder, supervisor, with their start",
             lambda each: cpu(each, "reader", "encoder", "supervisor"),
@@ -91,19 +108,13 @@ def _capture(parts: Parts) -> str:
         ("peak PSS of all our processes, MB", lambda each: f"{each['peak_pss_mb']:,}"),
         ("journal, MB", lambda each: f"{each['journal_megabytes']:,.0f}"),
     ]
-    text = _heading("Capture, against what Postgres can send", commands, next(iter(there.values())))
-    loads = "\n".join(f"- {_CAPTURES[name]}: {WORKLOADS[each['workload']].about}." for name, each in there.items())
-    table = _table(
-        ["", *(_CAPTURES[name] for name in there)],
-        ([label, *(value(each) for each in there.values())] for label, value in rows),
-    )
-    return (
-        f"{text} The changes wait in slots of the same position, one for each run.\n`pg_recvlogical` writes them to a"
-        " file; our capture decodes, folds, compresses and syncs them to a journal on disk.\nThey run in turn, A B A B …;"
-        " rows and bytes of both have to agree, or there is no ratio. Medians, in brackets min and max.\n\n"
-        f"{loads}\n\n{table}\n\nAll of it shares the machine with the walsender. Over TCP our reader lets the buffer fill"
-        " whenever it has to wait;\n`pg_recvlogical` does not."
-    )
+    return _table(["", *there], ([label, *(value(each) for each in there.values())] for label, value in rows))
+
+
+def _allowed(each: Figures) -> float:
+    cpu = each["cpu_seconds_per_million"]
+    best = 1_000_000 * each["processors"] / (cpu["working"] + cpu["backends"])
+    return float(best / each["rows_per_second"]["pg_recvlogical"]["median"])
 
 
 def _idle(parts: Parts) -> str:
@@ -172,10 +183,7 @@ def _snapshot(parts: Parts) -> str:
     if "snapshot" not in parts:
         return ""
     each = parts["snapshot"]
-    names = {
-        name: "`psql -c 'copy …' \\| zstd -1`" if name == "psql_zstd" else f"re_dms, connections: {name.split('_')[-1]}"
-        for name in each["rows_per_second"]
-    }
+    names = {name: _side_of_snapshot(name) for name in each["rows_per_second"]}
     rows = [
         ["rows/s", *(_spread(each["rows_per_second"][name]) for name in names)],
         ["**ratio**", *(f"**{each['ratios'][name]:g}**" if name in each["ratios"] else "" for name in names)],
@@ -191,6 +199,14 @@ def _snapshot(parts: Parts) -> str:
         f"{_heading('The initial copy', [each['command']], each)} {each['rows']:,} rows of ten columns in"
         f" {each['tables']} table(s), {each['table_megabytes']:,.0f} MB.\n\n" + _table(["", *names.values()], rows)
     )
+
+
+def _side_of_snapshot(name: str) -> str:
+    """psql_zstd, psql_zstd_2 (as many at once), re_dms_1."""
+    program, _, number = name.rpartition("_")
+    if program == "re_dms":
+        return f"re_dms, connections: {number}"
+    return "`psql -c 'copy …' \\| zstd -1`" + (f", {number} at once" if number.isdigit() else "")
 
 
 def _latency(parts: Parts) -> str:

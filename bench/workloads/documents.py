@@ -42,7 +42,7 @@ def _load(server: LocalPostgres, rows: int) -> dict[str, int]:
 WORKLOAD: Final = Workload(
     name="documents",
     about="a key, 300 bytes of jsonb and 2 kB of text that does not compress, 80 % inserts, transactions of 1,000",
-    changes=100_000,
+    changes=300_000,
     make=_make,
     load=_load,
 )

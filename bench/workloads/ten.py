@@ -72,7 +72,7 @@ def load_one_by_one(server: LocalPostgres, rows: int) -> dict[str, int]:
 WORKLOAD: Final = Workload(
     name="ten",
     about="ten columns, 210 bytes a row, 60 % inserts, 30 % updates, 10 % deletes, transactions of 5,000",
-    changes=1_000_000,
+    changes=3_000_000,
     make=make,
     load=load,
 )

@@ -35,7 +35,7 @@ def load(server: LocalPostgres, rows: int) -> dict[str, int]:
 WORKLOAD: Final = Workload(
     name="tiny",
     about="pgbench -M prepared -c 2 -j 1: transactions of one UPDATE of pgbench_accounts",
-    changes=300_000,
+    changes=1_200_000,
     make=make,
     load=load,
 )

@@ -108,7 +108,7 @@ def _load(server: LocalPostgres, rows: int) -> dict[str, int]:
 WORKLOAD: Final = Workload(
     name="tpcc",
     about="in the manner of TPC-C: new orders, payments, deliveries over eight tables, by pgbench with two clients",
-    changes=300_000,
+    changes=1_200_000,
     make=_make,
     load=_load,
 )

@@ -62,7 +62,7 @@ def _load(server: LocalPostgres, rows: int) -> dict[str, int]:
 WORKLOAD: Final = Workload(
     name="wide",
     about="a hundred columns of eight types, a tenth of the values NULL, transactions of 5,000",
-    changes=150_000,
+    changes=450_000,
     make=_make,
     load=_load,
 )
