@@ -32,12 +32,10 @@ _ROWS = click.option("--rows", type=int, help="Changes, about. Default: as many 
 _ROUNDS = click.option("--rounds", default=5, show_default=True, help="How often each side runs, in turn.")
 _TRANSPORT = click.option(
     "--transport",
-    "tcp",
-    type=click.Choice(["socket", "tcp"]),
+    type=click.Choice(captures.TRANSPORTS),
     default="socket",
     show_default=True,
-    help="For both sides.",
-    callback=lambda _context, _parameter, value: value == "tcp",
+    help="For both sides; tls is TCP with a certificate made for the run.",
 )
 _JSON = click.option("--json", "as_json", is_flag=True, help="Only the line of JSON.")
 
@@ -92,7 +90,7 @@ def end_to_end(*, as_json: bool, **options: Any) -> None:
 
 
 @main.command()
-@click.option("--rows", default=1_000_000, show_default=True, help="Rows, inserted before the copy.")
+@click.option("--rows", default=3_000_000, show_default=True, help="Rows, inserted before the copy.")
 @click.option("--tables", default=1, show_default=True, help="Over how many tables they are spread.")
 @click.option("--rounds", default=3, show_default=True, help="How often each side runs, in turn.")
 @click.option("--connections", type=int, multiple=True, default=(1, 2), show_default=True, help="Of ours; repeatable.")

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import statistics
+import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -28,6 +29,7 @@ from localpg import LocalPostgres
 from re_dms.journal.journal import Journal
 from re_dms.journal.local import LocalStore
 
+TRANSPORTS = ("socket", "tcp", "tls")
 _KINDS = ("inserts", "updates", "deletes")
 
 
@@ -55,7 +57,7 @@ class Bench:
     workload: Workload
     rows: int
     rounds: int
-    tcp: bool
+    transport: str
     settings: Mapping[str, str]
 
     def run(self) -> dict[str, Any]:
@@ -79,12 +81,12 @@ class Bench:
             server=self.server,
             directory=self.directory,
             name=f"ours_{number}",
-            tcp=self.tcp,
+            tcp=self.transport != "socket",
             settings=self.settings,
         )
 
     def _recvlogical(self, number: int, content: Content) -> Side:
-        return received(self.server, f"theirs_{number}", self.directory, content, tcp=self.tcp)
+        return received(self.server, f"theirs_{number}", self.directory, content, tcp=self.transport != "socket")
 
     def _figures(self, content: Content, ours: list[Side], theirs: list[Side]) -> dict[str, Any]:
         changes = content.changes
@@ -94,7 +96,7 @@ class Bench:
             "rows": changes,
             "transactions": content.done["transactions"],
             "rounds": self.rounds,
-            "transport": "tcp" if self.tcp else "socket",
+            "transport": self.transport,
             "megabytes": round(content.size / 1_000_000, 1),
             "ratio": ratio(theirs, ours),
             "ratio_process": ratio(theirs, ours, lambda side: side.process_seconds),
@@ -182,13 +184,30 @@ def journal_bytes(place: Path) -> int:
 
 
 @contextmanager
-def place(pg_bin: Path | None) -> Iterator[tuple[LocalPostgres, Path]]:
-    """A server with the bench's settings, and a directory; both go at the end."""
+def place(pg_bin: Path | None, *, tls: bool = False) -> Iterator[tuple[LocalPostgres, Path]]:
+    """A server with the bench's settings, and a directory; both go at the end. With `tls` libpq takes it over TCP by itself."""
     with (
         tempfile.TemporaryDirectory(prefix="re_dms-bench-") as directory,
         LocalPostgres(pg_bin=pg_bin, settings=SETTINGS) as server,
     ):
+        if tls:
+            _certify(server)
         yield server, Path(directory)
+
+
+def _certify(server: LocalPostgres) -> None:
+    """A certificate of a day for the server. Raises RuntimeError when it does not take it."""
+    data = server.data
+    words = "req -x509 -nodes -newkey rsa:2048 -subj /CN=localhost -days 1 -keyout server.key -out server.crt"
+    subprocess.run(["openssl", *words.split()], cwd=data, check=True, capture_output=True)
+    owner = data.stat()
+    for name in ("server.crt", "server.key"):
+        os.chown(data / name, owner.st_uid, owner.st_gid)
+        (data / name).chmod(0o600)
+    server.execute("alter system set ssl = on")
+    server.restart()
+    if server.execute("show ssl")[0][0] != "on":
+        raise RuntimeError("the server does not speak TLS")
 
 
 def measure(
@@ -196,19 +215,19 @@ def measure(
     rounds: int,
     workload: str = "ten",
     rows: int | None = None,
-    tcp: bool = False,
+    transport: str = "socket",
     pg_bin: Path | None = None,
     settings: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """The figures of one run on a server of its own. Raises DifferentWork."""
     load = WORKLOADS[workload]
-    with place(pg_bin) as (server, directory):
+    with place(pg_bin, tls=transport == "tls") as (server, directory):
         return Bench(
             server=server,
             directory=directory,
             workload=load,
             rows=rows or load.changes,
             rounds=rounds,
-            tcp=tcp,
+            transport=transport,
             settings=settings or {},
         ).run()

@@ -9,8 +9,9 @@ import shutil
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -175,9 +176,9 @@ class Pipeline:
         with self.log.open("w") as said:
             process = subprocess.Popen(self.words(), env=self.environment, stdout=subprocess.DEVNULL, stderr=said)
             try:
-                service = Service(process, self.log)
-                service.wait(lambda event: event["event"] == "streaming")
-                yield service
+                with closing(Service(process, self.log)) as service:
+                    service.wait(lambda event: event["event"] == "streaming")
+                    yield service
             finally:
                 process.terminate()
                 process.wait()
@@ -191,10 +192,20 @@ class Service:
         self._log = log
         self._file = log.open()
         self._rest = ""
+        self._unread: deque[dict[str, Any]] = deque()
         self.seen: list[dict[str, Any]] = []
 
+    def close(self) -> None:
+        """Read no more; the pipeline goes on."""
+        self._file.close()
+
     def read(self) -> list[dict[str, Any]]:
-        """What it has logged since the last call; `seen` has all."""
+        """What it has logged, of that which was neither read nor waited for yet; `seen` has all."""
+        unread = [*self._unread, *self._logged()]
+        self._unread.clear()
+        return unread
+
+    def _logged(self) -> list[dict[str, Any]]:
         text = self._rest + self._file.read()
         *lines, self._rest = text.split("\n")
         found = [json.loads(line) for line in lines if line.startswith("{")]
@@ -205,8 +216,9 @@ class Service:
         """The next event that is wanted, of those not read yet. Raises RuntimeError when it does not come."""
         deadline = time.monotonic() + seconds_max
         while True:
-            for event in self.read():
-                if wanted(event):
+            self._unread.extend(self._logged())
+            while self._unread:
+                if wanted(event := self._unread.popleft()):
                     return event
             if self.process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"re-dms ended or does not come to it: {self._log.read_text()[-2000:]}")

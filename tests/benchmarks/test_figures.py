@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -18,6 +21,7 @@ from bench.latency import _quantile, _weighted  # noqa: E402
 from bench.plot import plot  # noqa: E402
 from bench.points import steepest  # noqa: E402
 from bench.rounds import Side, in_turn, ratio, spread  # noqa: E402
+from bench.running import Service  # noqa: E402
 
 
 def side(seconds: float) -> Side:
@@ -73,6 +77,29 @@ def test_the_section_is_put_between_its_marks_and_nowhere_else() -> None:
     assert report.write(document, {}) == f"before\n{report.BEGIN}\n\n{report.END}\nafter\n"
     with pytest.raises(ValueError, match="bench:begin"):
         report.write("no marks", {})
+
+
+def test_figures_of_an_earlier_version_keep_their_place_without_what_they_did_not_tell() -> None:
+    parts = {}
+    for line in (ROOT / "docs" / "bench" / "figures.jsonl").read_text().splitlines():
+        part = json.loads(line)
+        part.pop("processors", None)
+        parts[part.pop("part")] = part
+    assert "| ratio, what the processors allow |  |" in report.section(parts)
+
+
+def test_events_that_were_logged_together_are_waited_for_one_by_one(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_text("".join(f"{json.dumps({'event': 'sealed', 'number': number})}\n" for number in (1, 2, 3)))
+    with (
+        subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process,
+        closing(Service(process, log)) as service,
+    ):
+        assert [service.wait(lambda event: event["event"] == "sealed")["number"] for _ in range(2)] == [1, 2]
+        assert [event["number"] for event in service.read()] == [3]
+        assert service.read() == []
+        assert [event["number"] for event in service.seen] == [1, 2, 3]
+        process.communicate(b"\n")
 
 
 def test_the_documents_section_can_be_written_anew() -> None:
