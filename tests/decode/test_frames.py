@@ -51,6 +51,17 @@ def test_a_bytearray_cannot_grow_under_its_frames() -> None:
     assert len(frames) == 3
 
 
+def test_messages_on_the_wire_tell_their_lengths_themselves() -> None:
+    wire = [m.copy_data(message) for message in (STREAM[0], b"what nobody wants", *STREAM[1:])]
+    starts = np.cumsum([0, *map(len, wire[:-1])])
+    payload = bytearray(b"".join(wire) + bytes(PAD))
+    frames = Frames.on_the_wire(payload, starts[[0, 2, 3]])
+    assert [frames.message(number) for number in range(len(frames))] == STREAM
+    assert len(Frames.on_the_wire(payload, starts[:0])) == 0
+    with pytest.raises(BufferError):
+        payload += b"more"
+
+
 def test_decoded_texts_are_the_regions_own_bytes() -> None:
     """Why a region may be written again only when all that was decoded from it has been used up."""
     memory, lengths = region()
