@@ -170,7 +170,7 @@ def test_all_writes_a_section_of_the_document(tmp_path: Path, pg_bin: Path | Non
     text = document.read_text()
     assert text.startswith("before\n")
     assert text.endswith("after\n")
-    assert "old" not in text
+    assert "\nold\n" not in text
     for part in figures["parts"].values():
         assert f"scripts/bench {part['command']}\n" in text
     plots = [tmp_path / "bench" / f"growth_{name}.svg" for name in ("tables", "columns", "rows_of_a_transaction")]

@@ -3,7 +3,7 @@
 In the suite every kind of fault strikes the first statement of every kind in some load, and those that stop it come one
 after the other; RE_DMS_NIGHTLY=1 strikes every statement of every load, one a run, through both drivers. Figures with `-rP`:
 
-    RE_DMS_NIGHTLY=1 python -m pytest tests/redshift/test_faults.py --timeout 3600 -rP
+    RE_DMS_NIGHTLY=1 python -m pytest tests/redshift/test_faults.py -rP
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from warehouse.building import RedshiftBench, redshift_bench
 DRIVERS = ("redshift_connector", "psycopg")
 COMMITS = ("kill-before-commit", "kill-before-reply", "kill-after-reply", "serializable")
 STATEMENTS: Mapping[str, str] = {"timeout": "", "restart": ", seconds = 0.05"}
+pytestmark = pytest.mark.timeout(3600 if NIGHTLY else 180)  # a statement a run: minutes
 _COMMITTING = {"main select own", "main alter target", "copy commit", "apply commit", "main drop stage"}
 
 
