@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, wraps
 from http.client import HTTPConnection, HTTPResponse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
@@ -20,6 +20,7 @@ from typing import Any, ClassVar
 import boto3
 import botocore.session
 import pytest
+from moto.s3.responses import S3Response
 from moto.server import ThreadedMotoServer
 
 from re_dms.journal.s3 import S3Store
@@ -41,6 +42,21 @@ _SLOW_SECONDS = 0.3
 _numbers = itertools.count(1)
 # Every client reads the models of AWS's services anew, a quarter of a second: here once for all clients of a worker.
 botocore.session.create_loader = cache(botocore.session.create_loader)
+
+
+def _one_at_a_time(put: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """S3 looks whether an object exists and creates it in one step; moto's threads may both look first."""
+    turn = threading.Lock()
+
+    @wraps(put)
+    def alone(response: Any) -> Any:
+        with turn:
+            return put(response)
+
+    return alone
+
+
+S3Response.put_object = _one_at_a_time(S3Response.put_object)
 
 
 @dataclass(frozen=True)

@@ -182,4 +182,3 @@ def test_a_replication_stream_is_the_same_in_both_forms(server: LocalPostgres, r
     assert len(found[0]) == 201
     query = f"select confirmed_flush_lsn >= '{position}' from pg_replication_slots where slot_name = '{slot}'"
     assert server.execute(query) == [(True,)]
-    server.execute(f"select pg_drop_replication_slot('{slot}')")
