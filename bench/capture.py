@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import os
 import statistics
-import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -25,7 +24,7 @@ from bench.machine import SETTINGS, facts
 from bench.rounds import DifferentWork, Side, cpu_per_million, in_turn, peak_pss_mb, ratio, spread
 from bench.running import Pipeline, measured, moment, program
 from bench.workloads import DATABASE, WORKLOADS, Workload, sent
-from localpg import LocalPostgres
+from localpg import LocalPostgres, serve_tls
 from re_dms.journal.journal import Journal
 from re_dms.journal.local import LocalStore
 
@@ -60,6 +59,11 @@ class Bench:
     transport: str
     settings: Mapping[str, str]
 
+    @property
+    def tcp(self) -> bool:
+        """Whether both sides connect over TCP, encrypted or not."""
+        return self.transport != "socket"
+
     def run(self) -> dict[str, Any]:
         """Prepare, load, measure; the figures. Raises DifferentWork."""
         self.workload.make(self.server)
@@ -81,12 +85,12 @@ class Bench:
             server=self.server,
             directory=self.directory,
             name=f"ours_{number}",
-            tcp=self.transport != "socket",
+            tcp=self.tcp,
             settings=self.settings,
         )
 
     def _recvlogical(self, number: int, content: Content) -> Side:
-        return received(self.server, f"theirs_{number}", self.directory, content, tcp=self.transport != "socket")
+        return received(self.server, f"theirs_{number}", self.directory, content, tcp=self.tcp)
 
     def _figures(self, content: Content, ours: list[Side], theirs: list[Side]) -> dict[str, Any]:
         changes = content.changes
@@ -191,23 +195,8 @@ def place(pg_bin: Path | None, *, tls: bool = False) -> Iterator[tuple[LocalPost
         LocalPostgres(pg_bin=pg_bin, settings=SETTINGS) as server,
     ):
         if tls:
-            _certify(server)
+            serve_tls(server)
         yield server, Path(directory)
-
-
-def _certify(server: LocalPostgres) -> None:
-    """A certificate of a day for the server. Raises RuntimeError when it does not take it."""
-    data = server.data
-    words = "req -x509 -nodes -newkey rsa:2048 -subj /CN=localhost -days 1 -keyout server.key -out server.crt"
-    subprocess.run(["openssl", *words.split()], cwd=data, check=True, capture_output=True)
-    owner = data.stat()
-    for name in ("server.crt", "server.key"):
-        os.chown(data / name, owner.st_uid, owner.st_gid)
-        (data / name).chmod(0o600)
-    server.execute("alter system set ssl = on")
-    server.restart()
-    if server.execute("show ssl")[0][0] != "on":
-        raise RuntimeError("the server does not speak TLS")
 
 
 def measure(

@@ -13,5 +13,6 @@ from localpg.account import make_directory
 from localpg.binaries import PostgresNotFound, find_binaries
 from localpg.cluster import PostgresNotStarted
 from localpg.server import LocalPostgres
+from localpg.tls import serve_tls
 
-__all__ = ["LocalPostgres", "PostgresNotFound", "PostgresNotStarted", "find_binaries", "make_directory"]
+__all__ = ["LocalPostgres", "PostgresNotFound", "PostgresNotStarted", "find_binaries", "make_directory", "serve_tls"]

@@ -1,7 +1,7 @@
 """Arrow's columns as Polars' own and back, by the C data interface: nothing is copied.
 
 Polars would take an array of pyarrow as well, but loads its query engine first (`pyarrow.compute`, some 60 ms), and
-then takes three times as long. A frame passes as one array of structs: column by column takes three times as long again.
+then takes three times as long. A frame passes as one array of structs: column by column it takes longer still.
 https://arrow.apache.org/docs/format/CDataInterface/PyCapsuleInterface.html
 """
 

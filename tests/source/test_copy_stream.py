@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import select
 import shutil
 import struct
-import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +13,7 @@ import psycopg
 import pytest
 from psycopg import pq
 
-from localpg import LocalPostgres
+from localpg import LocalPostgres, serve_tls
 from re_dms.source.copy_stream import COPY_DATA, CopyEnded, CopyStream, PlainCopy, SealedCopy, open_copy
 
 ROOMS = (1, 7, 64 * 1024)
@@ -30,18 +27,7 @@ def server_fixture(pg_bin: Path | None) -> Iterator[LocalPostgres]:
     with LocalPostgres(pg_bin=pg_bin, settings={"listen_addresses": "127.0.0.1", "wal_level": "logical"}) as server:
         if shutil.which("openssl") is None or "openssl" not in server.execute("show ssl_library")[0][0].lower():
             pytest.skip("needs openssl, here and in Postgres")
-        data = Path(server.execute("show data_directory")[0][0])
-        words = "req -x509 -nodes -newkey rsa:2048 -subj /CN=localhost -days 2 -keyout server.key -out server.crt"
-        subprocess.run(["openssl", *words.split()], cwd=data, check=True, capture_output=True)
-        owner = data.stat()
-        for name in ("server.crt", "server.key"):
-            os.chown(data / name, owner.st_uid, owner.st_gid)
-            (data / name).chmod(0o600)
-        server.execute("alter system set ssl = on")
-        server.execute("select pg_reload_conf()")
-        deadline = time.monotonic() + WAIT_SECONDS
-        while server.execute("show ssl")[0][0] != "on" and time.monotonic() < deadline:
-            select.select([], [], [], 0.05)
+        serve_tls(server)
         yield server
 
 

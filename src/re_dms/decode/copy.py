@@ -11,16 +11,13 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from re_dms.decode.frames import FRAME_BYTES, Offsets, body_lengths
 from re_dms.errors import InvariantError
 
-Offsets = npt.NDArray[np.int64]
-
-FRAME_BYTES: Final = 5
 _FRAME: Final = struct.Struct("!BI")  # type, length; the length counts itself and the body
 _COPY_DATA: Final = ord("d")
 _OTHERS: Final = b"NSAcCZE"  # notices, settings that changed …: who received the region has dealt with them
 _BLOCK_BYTES: Final = 128 * 1024  # what the test makes of it stays in the processor's cache
-_LENGTH: Final = np.dtype(">u4")
 
 
 def find_lines(region: npt.NDArray[np.uint8]) -> tuple[Offsets, Offsets]:
@@ -46,9 +43,7 @@ def _likely(region: npt.NDArray[np.uint8]) -> tuple[Offsets, Offsets]:
     inside = np.flatnonzero(starts[1:] - starts[:-1] < FRAME_BYTES) + 1
     starts = np.delete(starts, inside)
     starts = starts[(starts >= 0) & (starts <= len(region) - FRAME_BYTES)]
-    window = np.ndarray((max(len(region) - 3, 0),), dtype="V4", buffer=region, strides=(1,))
-    lengths: Offsets = window[starts + 1].view(_LENGTH).astype(np.int64) - 4
-    return starts, lengths
+    return starts, body_lengths(region.data, starts)
 
 
 def _walk(region: npt.NDArray[np.uint8]) -> tuple[Offsets, Offsets]:

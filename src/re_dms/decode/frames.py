@@ -30,12 +30,21 @@ REMEDY: Final = (
     "Postgres sent what this version of re_dms does not know: keep the slot and report the byte and the place"
 )
 
-_KIND_BYTES: Final = 1
-_LENGTH: Final = np.dtype(">i4")
+FRAME_BYTES: Final = 5
+"""Kind and length of a message, before its body. https://www.postgresql.org/docs/current/protocol-message-formats.html"""
+
+_LENGTH: Final = np.dtype(">u4")
 
 Payload = bytes | bytearray | memoryview | mmap.mmap
 Offsets = npt.NDArray[np.int64]
 Bits = npt.NDArray[np.bool_]
+
+
+def body_lengths(region: Payload, starts: Offsets) -> Offsets:
+    """Of the messages whose frames begin at these places, the bytes of their bodies: the length counts itself as well."""
+    window = np.ndarray((max(memoryview(region).nbytes - 3, 0),), dtype="V4", buffer=region, strides=(1,))
+    lengths: Offsets = window[starts + 1].view(_LENGTH).astype(np.int64) - _LENGTH.itemsize
+    return lengths
 
 
 class Frames:
@@ -76,14 +85,9 @@ class Frames:
 
     @classmethod
     def on_the_wire(cls, payload: Payload, starts: Offsets, *, streamed: bool = False) -> Self:
-        """Messages that begin at these places, ascending, as the wire frames them: kind and length come before the body.
-
-        Source: https://www.postgresql.org/docs/current/protocol-message-formats.html (CopyData)
-        """
-        at = starts + _KIND_BYTES
-        framed = np.ndarray((memoryview(payload).nbytes - 3,), dtype="V4", buffer=payload, strides=(1,))
-        lengths = framed[at].view(_LENGTH).astype(np.int64)  # they count themselves
-        return cls.at(payload, at + _LENGTH.itemsize, at + lengths, streamed=streamed)
+        """Messages whose frames begin at these places, ascending."""
+        bodies = starts + FRAME_BYTES
+        return cls.at(payload, bodies, bodies + body_lengths(payload, starts), streamed=streamed)
 
     def _take(self, payload: Payload, starts: Offsets, ends: Offsets) -> None:
         self.body = BODY

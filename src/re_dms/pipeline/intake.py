@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from re_dms.lsn import LSN
-from re_dms.pipeline.buffers import FRAME_BYTES, Writer
+from re_dms.pipeline.buffers import Writer
 from re_dms.pipeline.cutter import Cutter
 from re_dms.pipeline.gate import BORDERS, COMMIT, TAG, Gate
 from re_dms.pipeline.messages import Passed, note_rows
@@ -126,7 +126,7 @@ class Intake:
                 continue
             if committed:
                 if passed is not None:
-                    writer.taken = passed.start - FRAME_BYTES  # in its turn
+                    writer.taken = passed.at  # in its turn
                 self._commit(writer, committed)
                 writer = self._ring.writer  # it may have been shipped; what was behind has moved
                 continue
@@ -135,7 +135,7 @@ class Intake:
             if passed is None:
                 break
             if passed.kind != COPY_DATA:
-                connection.other(passed.kind, bytes(writer.view[passed.start : passed.end]))
+                connection.other(passed.kind, bytes(writer.view[passed.body]))
             else:
                 self._look(writer, passed)
             if writer is not self._oversized:
@@ -157,7 +157,7 @@ class Intake:
 
     def _look(self, writer: Writer, passed: Passed) -> None:
         """One CopyData that is no row, or one while all are passed over."""
-        body = writer.view[passed.start : passed.end]
+        body = writer.view[passed.body]
         if len(body) <= TAG or body[0] != XLOG_DATA:
             self._handlers.keepalive(bytes(body))
             return
@@ -165,7 +165,7 @@ class Intake:
         if tag in _PARTS and not self._gate.in_transaction:
             self._part(tag, writer, passed)
         elif self._gate.keeps(tag, body):
-            writer.starts.append(passed.start - FRAME_BYTES)
+            writer.starts.append(passed.at)
             if tag == COMMIT:
                 self._handlers.commit(body, len(writer.starts))
 
@@ -173,12 +173,12 @@ class Intake:
 
     def _part(self, tag: int, writer: Writer, passed: Passed) -> None:
         """A border of a part, or the end of a transaction that was sent in parts."""
-        fields = writer.view[passed.start + TAG + 1 : passed.end]
+        fields = writer.view[passed.body][TAG + 1 :]
         if tag == _STREAM_START:
             (xid,) = _XID.unpack_from(fields)
             self._block = _Block(xid, writer.taken, len(writer.starts))
         elif tag == _STREAM_STOP:
-            self._divert(writer, passed.start - FRAME_BYTES)
+            self._divert(writer, passed.at)
             self._block = None
         elif tag == _STREAM_ABORT:
             self._waiting.aborted(*_ABORT.unpack_from(fields))

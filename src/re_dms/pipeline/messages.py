@@ -21,11 +21,16 @@ _HEAD: Final = struct.Struct("!BIB24xB")  # a CopyData's frame, its first byte, 
 
 @dataclass(frozen=True, slots=True)
 class Passed:
-    """A message that is no row: its kind on the wire, and where its body is."""
+    """A message that is no row: its kind on the wire, where it begins, and where it ends."""
 
     kind: int
-    start: int
+    at: int
     end: int
+
+    @property
+    def body(self) -> slice:
+        """Where its body is."""
+        return slice(self.at + FRAME_BYTES, self.end)
 
 
 def note_rows(
@@ -44,7 +49,7 @@ def note_rows(
         if after > end:
             return at, None, committed
         if kind != COPY_DATA or first != XLOG_DATA or tag in looked_at:
-            return after, Passed(kind, at + FRAME_BYTES, after), committed
+            return after, Passed(kind, at, after), committed
         note(at)
         if tag == COMMIT:
             committed = len(starts)
@@ -53,7 +58,7 @@ def note_rows(
         kind, length = FRAME.unpack_from(view, at)
         after = at + 1 + length
         if after <= end:
-            return after, Passed(kind, at + FRAME_BYTES, after), committed
+            return after, Passed(kind, at, after), committed
     return at, None, committed
 
 
